@@ -1,0 +1,99 @@
+"""Every error that Lightbox raises on purpose.
+
+::
+
+    LightboxError
+    ├── InputError                 the caller sent something that cannot be used
+    │   ├── RequestError           names or types of the request are wrong
+    │   ├── PictureError           the bytes are not a picture that we can read
+    │   └── TooLargeError          bytes or pixels above the stated limit
+    ├── SettingsError              a LIGHTBOX_* value is not usable
+    ├── ModelError                 a model folder is incomplete, altered or of an unsafe kind
+    ├── MissingBackendError        an optional library or file is not installed
+    ├── MemoryShortError           the step would not fit in free memory
+    └── BusyError                  the queue is full; try again later
+
+A message says what was expected, what came, and what to do. User interfaces show ``str(error)``
+of these and of nothing else: any other exception is a bug.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "BusyError",
+    "InputError",
+    "LightboxError",
+    "MemoryShortError",
+    "MissingBackendError",
+    "ModelError",
+    "PictureError",
+    "RequestError",
+    "SettingsError",
+    "TooLargeError",
+]
+
+
+class LightboxError(Exception):
+    """Base of all errors that a person may see; ``code`` is stable and meant for programs."""
+
+    code: ClassVar[str] = "error"
+
+
+class InputError(LightboxError):
+    """The caller sent something that cannot be used."""
+
+    code = "bad_input"
+
+
+class RequestError(InputError):
+    """Names or types in a request are wrong; the message names the field."""
+
+    code = "bad_request"
+
+
+class PictureError(InputError):
+    """The bytes are empty, damaged, or not one of the picture formats that we read."""
+
+    code = "bad_picture"
+
+
+class TooLargeError(InputError):
+    """An upload has more bytes, or a picture more pixels, than the limit allows."""
+
+    code = "too_large"
+
+
+class SettingsError(LightboxError):
+    """A setting has a value that cannot be used; the message names the variable."""
+
+    code = "bad_setting"
+
+
+class ModelError(LightboxError):
+    """A model folder is incomplete, was altered, or is of a kind that we refuse to load."""
+
+    code = "bad_model"
+
+
+class MissingBackendError(LightboxError):
+    """An optional library or file is missing; the message gives the line that installs it."""
+
+    code = "missing_backend"
+
+
+class MemoryShortError(LightboxError):
+    """The next step would leave less than the floor of free memory."""
+
+    code = "memory_short"
+
+
+class BusyError(LightboxError):
+    """The queue is full; ``retry_after_s`` says when to come back."""
+
+    code = "busy"
+
+    def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
