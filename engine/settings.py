@@ -1,0 +1,272 @@
+"""Every ``LIGHTBOX_*`` setting, validated once. The only module that reads the environment.
+
+A variable may have an older name from the services that Lightbox succeeds; the ``LIGHTBOX_*`` name
+wins where both are set. The table in the README is checked against :func:`described`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast, final, get_args
+
+from engine.errors import SettingsError
+
+__all__ = ["Device", "LogLevel", "Precision", "SettingDoc", "Settings", "described"]
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "f32", "bf16"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+Parser = Callable[[str], Any]
+
+_EYE_CLASSES = ("Cataract", "Conjunctivitis", "Healthy", "Stye")
+
+
+def _integer(minimum: int, maximum: int) -> Parser:
+    def parse(text: str) -> int:
+        if not text.strip().lstrip("-").isdigit() or not minimum <= int(text) <= maximum:
+            raise ValueError(f"a whole number from {minimum} to {maximum}")
+        return int(text)
+
+    return parse
+
+
+def _choice(kind: Any) -> Parser:  # noqa: ANN401 – a Literal has no better type
+    def parse(text: str) -> str:
+        by_lower = {str(value).lower(): str(value) for value in get_args(kind)}
+        if text.strip().lower() not in by_lower:
+            raise ValueError("one of " + ", ".join(by_lower.values()))
+        return by_lower[text.strip().lower()]
+
+    return parse
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text.strip() else None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _class_names(text: str) -> tuple[str, ...]:
+    names = _names(text)
+    if len(names) < 2 or len(set(names)) != len(names):
+        raise ValueError("at least two different names with commas between them")
+    return names
+
+
+def _switch(text: str) -> bool:
+    words = {"on": True, "true": True, "1": True, "yes": True}
+    words |= {"off": False, "false": False, "0": False, "no": False}
+    if text.strip().lower() not in words:
+        raise ValueError("on or off")
+    return words[text.strip().lower()]
+
+
+def _setting(default: Any, names: str, parse: Parser, text: str) -> Any:  # noqa: ANN401 – as field()
+    first, *older = names.split()
+    meta = {"name": first, "aliases": tuple(older), "parse": parse, "text": text}
+    return field(default=default, metadata=meta)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one process; build with :meth:`from_env`."""
+
+    home: Path = _setting(
+        Path("~/.lightbox"),
+        "LIGHTBOX_HOME",
+        _path,
+        "Where records, files and models live. /data/lightbox when /data is writable.",
+    )
+    host: str = _setting(
+        "127.0.0.1", "LIGHTBOX_HOST", str.strip, "Address to listen on; 0.0.0.0 for everybody."
+    )
+    port: int = _setting(7860, "LIGHTBOX_PORT PORT", _integer(1, 65535), "Port to listen on.")
+    root_path: str = _setting(
+        "",
+        "LIGHTBOX_ROOT_PATH",
+        lambda text: text.strip().rstrip("/"),
+        "Path under which a reverse proxy shows the server, such as /lightbox.",
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        (),
+        "LIGHTBOX_ALLOWED_ORIGINS ALLOWED_ORIGINS",
+        _names,
+        "Web pages (origins, with commas) that may call the API from a browser.",
+    )
+    log_level: LogLevel = _setting(
+        "INFO", "LIGHTBOX_LOG_LEVEL LOG_LEVEL", _choice(LogLevel), "DEBUG, INFO, WARNING, ERROR."
+    )
+    eye_model: Path | None = _setting(
+        None,
+        "LIGHTBOX_EYE_MODEL MODEL_PATH",
+        _path,
+        "Folder of your own eye model with a card; the one that ships when empty.",
+    )
+    eye_model_name: str = _setting(
+        "",
+        "LIGHTBOX_EYE_MODEL_NAME MODEL_NAME",
+        str.strip,
+        "Name that the eye model's card must carry; the start stops when it differs.",
+    )
+    eye_classes: tuple[str, ...] = _setting(
+        _EYE_CLASSES,
+        "LIGHTBOX_EYE_CLASSES CLASSES",
+        _class_names,
+        "Classes that callers expect; the start stops when the model has others.",
+    )
+    grad_cam_layer: str = _setting(
+        "",
+        "LIGHTBOX_GRAD_CAM_LAYER GRAD_CAM_LAYER",
+        str.strip,
+        "Output of the eye model that heat maps are made from; the card's when empty.",
+    )
+    crop_padding_x: int = _setting(
+        20,
+        "LIGHTBOX_CROP_PADDING_X CROP_PADDING_X",
+        _integer(0, 200),
+        "Margin left and right of an eye, in percent of its width.",
+    )
+    crop_padding_y: int = _setting(
+        40,
+        "LIGHTBOX_CROP_PADDING_Y CROP_PADDING_Y",
+        _integer(0, 200),
+        "Margin above and below an eye, in percent of its width.",
+    )
+    landmarks: Path | None = _setting(
+        None,
+        "LIGHTBOX_LANDMARKS",
+        _path,
+        "dlib's 68-point predictor file (research use only); cascades and geometry when empty.",
+    )
+    device: Device = _setting(
+        "auto", "LIGHTBOX_DEVICE", _choice(Device), "auto, cpu or cuda; auto takes a GPU if any."
+    )
+    precision: Precision = _setting(
+        "auto", "LIGHTBOX_PRECISION", _choice(Precision), "auto, f32 or bf16 on the processor."
+    )
+    threads: int = _setting(
+        0, "LIGHTBOX_THREADS", _integer(0, 256), "Threads for networks; 0 takes all cores."
+    )
+    memory_floor_mb: int = _setting(
+        500,
+        "LIGHTBOX_MEMORY_FLOOR_MB",
+        _integer(0, 1_000_000),
+        "Free memory (MB) that no step may use up.",
+    )
+    max_upload_mb: int = _setting(
+        20, "LIGHTBOX_MAX_UPLOAD_MB", _integer(1, 100_000), "Largest upload (MB) of a picture."
+    )
+    max_megapixels: int = _setting(
+        50, "LIGHTBOX_MAX_MEGAPIXELS", _integer(1, 10_000), "Largest picture (million pixels)."
+    )
+    max_frames: int = _setting(
+        32, "LIGHTBOX_MAX_FRAMES", _integer(1, 1000), "Most frames in one /predict request."
+    )
+    queue_size: int = _setting(
+        32, "LIGHTBOX_QUEUE_SIZE", _integer(1, 10_000), "Requests that may wait; then 429."
+    )
+    temp_dir: Path | None = _setting(
+        None,
+        "LIGHTBOX_TEMP_DIR TEMP_IMAGES_DIR",
+        _path,
+        "Folder for uploads in flight, emptied on start; HOME/tmp when empty.",
+    )
+    saved_eyes_dir: Path | None = _setting(
+        None,
+        "LIGHTBOX_SAVED_EYES_DIR SAVED_EYES_DIR",
+        _path,
+        "Folder that keeps the eye crops; nothing is kept when empty.",
+    )
+    agents: bool = _setting(
+        True, "LIGHTBOX_AGENTS", _switch, "Offer the API to agents (MCP) if the extra is there."
+    )
+
+    @classmethod
+    def from_env(cls, mapping: Mapping[str, str] | None = None) -> Settings:
+        """Read settings from ``mapping`` (the process environment when ``None``).
+
+        Raises
+        ------
+        SettingsError
+            When a value is not usable; the message names the variable.
+        """
+        environment = os.environ if mapping is None else mapping
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            found = _first_set(environment, (item.metadata["name"], *item.metadata["aliases"]))
+            if found is not None:
+                values[item.name] = _parsed(*found, item.metadata["parse"], item.default)
+        if values.get("home") is None:
+            values["home"] = _default_home()
+        values["home"] = cast("Path", values["home"]).expanduser()
+        return cls(**values)
+
+    @property
+    def temp_folder(self) -> Path:
+        """Folder for uploads in flight."""
+        return self.temp_dir or self.home / "tmp"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingDoc:
+    """One row of the README's table."""
+
+    name: str
+    aliases: tuple[str, ...]
+    default: str
+    text: str
+
+
+def described() -> tuple[SettingDoc, ...]:
+    """Return name, older names, default and meaning of every setting, in order."""
+    return tuple(
+        SettingDoc(
+            name=item.metadata["name"],
+            aliases=item.metadata["aliases"],
+            default=_shown(item.default),
+            text=item.metadata["text"],
+        )
+        for item in fields(Settings)
+    )
+
+
+def _first_set(environment: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:
+    for name in names:
+        if environment.get(name, "").strip():
+            return name, environment[name]
+    return None
+
+
+def _parsed(name: str, text: str, parse: Parser, default: object) -> Any:  # noqa: ANN401 – per field
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"{name} must be {error}, but is {text!r}; "
+            f"correct it or unset it (default: {_shown(default)})."
+        ) from error
+
+
+def _default_home() -> Path:
+    """Return a Space's persistent disk when there is one, else a folder in the user's home."""
+    disk = Path("/data")
+    if disk.is_dir() and os.access(disk, os.W_OK):
+        return disk / "lightbox"
+    return Path("~/.lightbox")
+
+
+def _shown(value: object) -> str:
+    if value is None or value in ("", ()):
+        return "–"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
