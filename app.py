@@ -1,0 +1,74 @@
+"""One FastAPI application on one port: landing page, eye check, studio, health and plain routes.
+
+``lightbox serve`` runs it; so does ``python app.py`` (the entry of a Hugging Face Space).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, HTMLResponse
+
+import engine
+from engine.settings import Settings
+from engine.shipped import shipped
+
+__all__ = ["create_app"]
+
+_STUDIO = Path(__file__).resolve().parent / "ui_streamlit" / "app.py"
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the whole application; models load in the background once it runs."""
+    # Imported here because the front ends take seconds: `import app` stays free.
+    from fastapi_offline import FastAPIOffline
+    from streamlit.starlette import App as StudioApp
+
+    from engine.eyes.screening import EyeScreener
+    from ui_gradio import eyes
+    from ui_gradio.eyes.routes import build_router
+
+    settings = settings or Settings.from_env()
+    screener = EyeScreener(settings)
+    studio = StudioApp(_STUDIO)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        threading.Thread(target=screener.warm, name="warm-eyes", daemon=True).start()
+        async with studio.lifespan()(app):
+            yield
+
+    app = FastAPIOffline(
+        title="Lightbox",
+        version=engine.__version__,
+        description="Medical-imaging demos that run for real. Not a medical device.",
+        lifespan=lifespan,
+    )
+    app.include_router(build_router(screener, settings))
+    _add_landing(app)
+    app = eyes.mount(app, eyes.build_app(screener, settings), settings, path="/eyes")
+    app.mount("/studio", studio)
+    return app
+
+
+def _add_landing(app: FastAPI) -> None:
+    page = shipped("pages", "landing.html").read_text(encoding="utf-8")
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def landing() -> str:
+        return page
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def favicon() -> FileResponse:
+        return FileResponse(shipped("pages", "icon.svg"), media_type="image/svg+xml")
+
+
+if __name__ == "__main__":
+    import uvicorn
+
+    _settings = Settings.from_env()
+    uvicorn.run(create_app(_settings), host=_settings.host, port=_settings.port)

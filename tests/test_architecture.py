@@ -1,0 +1,197 @@
+"""The shape of the whole: arrows point down, imports are light, public names are declared."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# A name may import only from lines above it; names on one line do not import each other.
+LAYERS = [
+    ["engine.errors", "engine.settings", "engine.shipped"],
+    ["engine.imaging"],
+    ["engine.memory_guard", "engine.gradcam", "engine.inference"],
+    ["engine.training", "engine.eyes", "engine.spine", "engine.cells"],
+    ["engine.store"],
+    ["engine.jobs"],
+    ["engine.monitoring", "engine.workbench", "engine.home", "engine.doctor"],
+    ["engine.cli"],
+    ["ui_gradio", "ui_streamlit"],
+    ["app"],
+]
+FOUNDATION = {"engine.errors", "engine.settings", "engine.shipped"}
+FORBIDDEN_FOLDERS = {"utils", "util", "helpers", "common", "misc", "core"}
+SOURCES = sorted(
+    path for area in ("engine", "ui_gradio", "ui_streamlit") for path in (ROOT / area).rglob("*.py")
+) + [ROOT / "app.py"]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer_of(module: str) -> tuple[int, str] | None:
+    for number, names in enumerate(LAYERS):
+        for name in names:
+            if module == name or module.startswith(name + "."):
+                return number, name
+    return None
+
+
+def imported_modules(path: Path) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} uses a relative import"
+            base = node.module or ""
+            found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
+    return found
+
+
+def upward_imports(path: Path) -> list[str]:
+    own = layer_of(module_name(path))
+    wrong = []
+    for line, name in imported_modules(path):
+        other = layer_of(name)
+        if own is None or other is None or other[1] == own[1]:
+            continue
+        is_sibling_of_foundation = other[1] in FOUNDATION and own[1] in FOUNDATION
+        if other[0] >= own[0] and not is_sibling_of_foundation:
+            wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    return wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_point_down(path: Path) -> None:
+    """A module imports only from lines above its own in the list of layers."""
+    assert upward_imports(path) == []
+
+
+def test_an_upward_import_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check itself finds an engine module that imports a user interface."""
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    bad = tmp_path / "engine" / "imaging" / "pictures.py"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("from engine.eyes import results\nimport ui_gradio.eyes\n")
+    assert len(upward_imports(bad)) == 2
+
+
+def test_the_engine_never_imports_a_user_interface_library() -> None:
+    """No engine module imports gradio, streamlit or fastapi, not even inside a function."""
+    libraries = ("gradio", "gradio_client", "streamlit", "fastapi", "starlette")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in SOURCES
+        if path.is_relative_to(ROOT / "engine")
+        for line, name in imported_modules(path)
+        if name.split(".")[0] in libraries
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", ["engine", "engine.eyes", "engine.settings", "app"])
+def test_importing_is_light(module: str) -> None:
+    """Importing the engine, an area or the application loads no heavy library."""
+    heavy = "torch cv2 dlib openvino skimage scipy PIL gradio streamlit nibabel totalsegmentator"
+    code = (
+        f"import {module}, sys; print([name for name in '{heavy}'.split() if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_only_settings_reads_the_environment() -> None:
+    """``os.environ`` and ``os.getenv`` occur in engine/settings.py alone."""
+    readers = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if any(word in path.read_text(encoding="utf-8") for word in ("os.environ.get", "os.getenv"))
+    ]
+    assert readers in ([], ["engine/settings.py"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in SOURCES if not p.name.startswith("_") or p.name == "__init__.py"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_public_names_are_declared(path: Path) -> None:
+    """Each library module declares ``__all__``, sorted, and every name in it exists."""
+    if path.is_relative_to(ROOT / "ui_streamlit") and path.name != "__init__.py":
+        pytest.skip("a Streamlit page is a script, it exports nothing")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    declared = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and node.value is not None
+        and "__all__" in ast.unparse(node).split("=")[0]
+    ]
+    assert len(declared) == 1, f"{path.relative_to(ROOT)} declares no __all__"
+    assert list(declared[0]) == sorted(declared[0], key=_all_order)
+
+
+def _all_order(name: str) -> tuple[int, str]:
+    """Ruff's order of ``__all__``: CONSTANTS, Classes, functions."""
+    kind = 0 if name.isupper() else 1 if name.lstrip("_")[:1].isupper() else 2
+    return kind, name
+
+
+def test_folder_names_say_what_is_inside() -> None:
+    """No folder is called after nothing in particular."""
+    folders = {part for path in SOURCES for part in path.relative_to(ROOT).parts[:-1]}
+    stems = {path.stem for path in SOURCES}
+    assert (folders | stems) & FORBIDDEN_FOLDERS == set()
+
+
+def test_no_empty_public_function_pretends_to_work() -> None:
+    """No function outside a Protocol has a body of ``pass``, ``...`` or NotImplementedError."""
+    stubs = []
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        protocols = {
+            id(child)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef)
+            and any(
+                "Protocol" in ast.unparse(base) or "ABC" in ast.unparse(base) for base in node.bases
+            )
+            for child in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                and id(node) not in protocols
+            ):
+                body = [n for n in node.body if not _is_docstring(n)]
+                text = " ".join(ast.unparse(n) for n in body)
+                if text in ("pass", "...", "") or "NotImplementedError" in text:
+                    stubs.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert stubs == []
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def test_every_test_says_what_it_shows() -> None:
+    """Each test function has a docstring that states one behaviour."""
+    silent = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []
