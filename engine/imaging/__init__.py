@@ -1,0 +1,1 @@
+"""Pictures: decoding, boxes, overlays and palettes. Import the module you need."""
