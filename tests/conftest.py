@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 
@@ -16,3 +24,61 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real pictures at {folder}; set LIGHTBOX_TEST_DATA to test with them")
     return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A real ``lightbox serve`` on a free port, with a home of its own."""
+
+    url: str
+    home: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+def start_server(home: Path, **environment: str) -> Server:
+    """Start ``lightbox serve`` as a user would and wait for its first health answer."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = home / "server.log"
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "engine.cli", "serve", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "LIGHTBOX_HOME": str(home), **environment},
+            stdout=output,
+            stderr=output,
+        )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended: {log.read_text()}")
+        try:
+            if httpx.get(f"{url}/health", timeout=5).status_code == httpx.codes.OK:
+                return Server(url=url, home=home, log=log, process=process)
+        except httpx.TransportError:
+            time.sleep(0.1)
+    process.kill()
+    raise RuntimeError(f"the server did not answer within 120 s: {log.read_text()}")
+
+
+def stop_server(server: Server) -> int:
+    """Stop it as Ctrl-C would and return its exit code."""
+    server.process.send_signal(signal.SIGINT)
+    try:
+        return server.process.wait(20)
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        return server.process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that only ask it."""
+    running = start_server(tmp_path_factory.mktemp("server") / "home")
+    yield running
+    stop_server(running)
