@@ -37,6 +37,7 @@ __all__ = [
     "EyeCrop",
     "Point",
     "canonical_crop",
+    "sample",
 ]
 
 Point: TypeAlias = tuple[float, float]
@@ -165,8 +166,60 @@ def canonical_crop(
     ]
     low, high = np.min(ends, axis=0), np.max(ends, axis=0)
     box = Box(float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
-    pixels = _sampled(picture, box, matrix, out_height=out_height, out_width=out_width)
+    pixels = sample(picture, box, matrix, out_height=out_height, out_width=out_width)
     return EyeCrop(pixels=pixels, box=box, matrix=matrix, scale_px=eye_width)
+
+
+def sample(
+    picture: NDArray[np.uint8],
+    box: Box,
+    matrix: NDArray[np.float64],
+    *,
+    out_height: int,
+    out_width: int,
+) -> NDArray[np.uint8]:
+    """Sample a turned region of a picture, averaged down first where it is much larger.
+
+    Parameters
+    ----------
+    picture
+        ``(H, W, 3)`` or ``(H, W)`` uint8.
+    box
+        Upright box of the picture that holds the region.
+    matrix
+        ``(2, 3)``: maps a :data:`Point` of the picture to one of the result.
+    out_height, out_width
+        Size of the result in pixels.
+
+    Raises
+    ------
+    InputError
+        When the box lies wholly outside the picture.
+    """
+    rows, columns = picture.shape[:2]
+    # Two pixels more than the region, so that interpolation never meets the part's own border.
+    near = box.padded(x=2, y=2)
+    x0, y0 = max(math.floor(near.x), 0), max(math.floor(near.y), 0)
+    x1 = min(math.ceil(near.x + near.width), columns)
+    y1 = min(math.ceil(near.y + near.height), rows)
+    if x0 >= x1 or y0 >= y1:
+        raise InputError(
+            f"The eye at {box} lies outside its picture of {columns}×{rows} px; "
+            "give corners in pixels of this picture."
+        )
+    part = picture[y0:y1, x0:x1]
+    times = max(int(1 / math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))), 1)
+    small = (max(round((x1 - x0) / times), 1), max(round((y1 - y0) / times), 1))
+    if times > 1:
+        averaged = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+        part = averaged.astype(np.uint8, copy=False)
+    # part -> picture: undo the averaging, then the cut.
+    back = np.array(
+        [[(x1 - x0) / part.shape[1], 0, x0], [0, (y1 - y0) / part.shape[0], y0], [0, 0, 1]]
+    )
+    forward = _for_pixel_centres(matrix @ back)
+    pixels = cv2.warpAffine(part, forward, (out_width, out_height), borderMode=cv2.BORDER_REPLICATE)
+    return pixels.astype(np.uint8, copy=False)
 
 
 def _check(
@@ -197,41 +250,6 @@ def _check(
             "Paddings need at least 0 percent and the crop at least 1×1 px, but got "
             f"padding_x={padding_x}, padding_y={padding_y}, {out_width}×{out_height} px."
         )
-
-
-def _sampled(
-    picture: NDArray[np.uint8],
-    box: Box,
-    matrix: NDArray[np.float64],
-    *,
-    out_height: int,
-    out_width: int,
-) -> NDArray[np.uint8]:
-    """Sample the crop from the part of the picture around it, averaged down where it is large."""
-    rows, columns = picture.shape[:2]
-    # Two pixels more than the region, so that interpolation never meets the part's own border.
-    near = box.padded(x=2, y=2)
-    x0, y0 = max(math.floor(near.x), 0), max(math.floor(near.y), 0)
-    x1 = min(math.ceil(near.x + near.width), columns)
-    y1 = min(math.ceil(near.y + near.height), rows)
-    if x0 >= x1 or y0 >= y1:
-        raise InputError(
-            f"The eye at {box} lies outside its picture of {columns}×{rows} px; "
-            "give corners in pixels of this picture."
-        )
-    part = picture[y0:y1, x0:x1]
-    times = max(int(1 / math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))), 1)
-    small = (max(round((x1 - x0) / times), 1), max(round((y1 - y0) / times), 1))
-    if times > 1:
-        averaged = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-        part = averaged.astype(np.uint8, copy=False)
-    # part -> picture: undo the averaging, then the cut.
-    back = np.array(
-        [[(x1 - x0) / part.shape[1], 0, x0], [0, (y1 - y0) / part.shape[0], y0], [0, 0, 1]]
-    )
-    forward = _for_pixel_centres(matrix @ back)
-    pixels = cv2.warpAffine(part, forward, (out_width, out_height), borderMode=cv2.BORDER_REPLICATE)
-    return pixels.astype(np.uint8, copy=False)
 
 
 def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
