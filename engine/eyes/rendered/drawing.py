@@ -1,0 +1,129 @@
+"""One eye from traits to picture and truth."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import InputError
+from engine.eyes.rendered.camera import photograph, put_background, put_border
+from engine.eyes.rendered.geometry import Placement, lid_curves, sample_placement
+from engine.eyes.rendered.globe import draw_globe
+from engine.eyes.rendered.noise import Field, blend, gaussian, smoothstep
+from engine.eyes.rendered.skin import draw_skin, put_hair
+from engine.eyes.rendered.stage import Stage
+from engine.eyes.rendered.traits import Traits, sample_traits
+from engine.eyes.rendered.truth import IRIS, PUPIL, SCLERA, Condition, Framing, RenderedEye
+
+__all__ = ["draw_eye", "draw_scene", "render_eye"]
+
+
+def render_eye(
+    rng: np.random.Generator,
+    *,
+    condition: Condition,
+    size: tuple[int, int] = (192, 216),
+    framing: Framing = "any",
+) -> RenderedEye:
+    """Draw an eye that shows ``condition``, photographed by some camera.
+
+    Parameters
+    ----------
+    rng
+        Everything random comes from here: the same generator state gives the same picture.
+    condition
+        What the eye shows.
+    size
+        (H, W) of the picture in pixels, at least 16 each.
+    framing
+        How much is in the picture, see :data:`engine.eyes.rendered.truth.Framing`.
+
+    Raises
+    ------
+    InputError
+        When the condition is unknown or the size too small.
+    """
+    if min(size) < 16:
+        raise InputError(f"A rendered eye needs at least 16×16 px, but got {size}; ask for more.")
+    traits = sample_traits(rng, condition=condition)
+    placement = sample_placement(rng, framing=framing, size=size)
+    return draw_eye(rng, traits, placement)
+
+
+def draw_eye(rng: np.random.Generator, traits: Traits, placement: Placement) -> RenderedEye:
+    """Draw chosen traits at a chosen place and photograph them."""
+    planes, labels = draw_scene(rng, traits, placement)
+    picture = photograph(rng, planes)
+    if rng.uniform() < 0.12:
+        put_border(rng, picture, labels)
+    return describe(picture, labels, traits, placement)
+
+
+def draw_scene(
+    rng: np.random.Generator, traits: Traits, placement: Placement
+) -> tuple[Field, NDArray[np.uint8]]:
+    """Return the scene before any camera, (3, H, W) in 0..1, and its labels (H, W)."""
+    curves = lid_curves(traits.lids, traits.stye)
+    stage = Stage.build(rng, traits, placement, curves)
+    globe, iris, pupil = draw_globe(stage)
+    planes = draw_skin(stage)
+    planes += stage.opening * (globe - planes)
+    put_hair(stage, planes)
+    if traits.slit_lamp > 0 and placement.scale_px > 0.5 * placement.size[1]:
+        _put_slit_lamp(stage, planes)
+    elif rng.uniform() < 0.2:
+        edge = rng.uniform(0.8, 1.5)
+        bow = stage.u + np.float32(rng.uniform(-0.1, 0.2)) * stage.v * stage.v
+        put_background(rng, planes, smoothstep(bow, edge, edge + 0.06))
+    labels = np.where(pupil > 0.5, PUPIL, np.where(iris > 0.5, IRIS, SCLERA)).astype(np.uint8)
+    labels *= stage.opening > 0.5
+    return planes, labels
+
+
+def _put_slit_lamp(stage: Stage, planes: Field) -> None:
+    """Darken what the lamp does not reach; a narrow beam often crosses the cornea."""
+    rng, strength = stage.rng, stage.traits.slit_lamp
+    cu, cv = stage.iris_centre
+    reach = rng.uniform(0.25, 0.7)
+    far = np.hypot(stage.u - np.float32(cu), stage.v - np.float32(cv))
+    keep = 1 - np.float32(strength) * smoothstep(far, reach * 0.6, reach * 1.7)
+    planes *= keep
+    if rng.uniform() < 0.45:
+        radius = stage.traits.iris_radius
+        across = stage.u - np.float32(cu + rng.uniform(-0.8, 0.8) * radius)
+        bow = across + np.float32(rng.normal(0, 0.6)) * (stage.v - np.float32(cv)) ** 2
+        beam = gaussian(bow, 0, rng.uniform(0.006, 0.03)) * smoothstep(far, 1.6 * radius, radius)
+        blend(planes, beam * stage.opening * np.float32(rng.uniform(0.2, 0.8)), (0.95, 0.97, 1.0))
+
+
+def describe(
+    picture: NDArray[np.uint8], labels: NDArray[np.uint8], traits: Traits, placement: Placement
+) -> RenderedEye:
+    """Return the record of a picture: the truth in pixels."""
+    curves = lid_curves(traits.lids, traits.stye)
+    along, across = placement.to_pixels[:, 0], placement.to_pixels[:, 1]
+    length = float(np.hypot(*along))
+    height = abs(float(along[0] * across[1] - along[1] * across[0])) / length
+    inner, outer = placement.pixel(-0.5, 0), placement.pixel(0.5, 0)
+    nose_left = inner[0] <= outer[0]
+    du, dv = traits.gaze
+    shift = (along * du + across * dv) / length
+    centre = placement.pixel(du, curves.middle + dv)
+    side: Literal["left", "right"] = "left" if nose_left else "right"
+    return RenderedEye(
+        picture=picture,
+        condition=traits.condition,
+        labels=labels,
+        corners=(inner, outer) if nose_left else (outer, inner),
+        inner=0 if nose_left else 1,
+        side=side,
+        openness=curves.openness * height / length,
+        gaze=(float(shift[0]), float(shift[1])),
+        iris_centre=centre,
+        iris_radius=traits.iris_radius * length,
+        pupil_radius=traits.iris_radius * traits.pupil_ratio * length,
+        redness=traits.redness,
+        lens_opacity=traits.lens.opacity,
+    )
