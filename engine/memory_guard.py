@@ -129,14 +129,14 @@ def free_memory_mb(*, root: Path = Path("/")) -> MemoryState:
 
 # Bytes per pixel at the peak of decoding, file not counted; measured by the tests in a process
 # of its own, rounded up.
-_PLAIN_BYTES = {"jpeg": 8, "png": 12}
+_PLAIN_BYTES = {"jpeg": 8, "png": 12, "webp": 32}
 _OTHER_BYTES = 20
 
 
 def forecast_decode_mb(header: Header) -> float:
     """Return how much memory decoding a picture takes at its peak, from its header alone."""
     plain = _PLAIN_BYTES.get(header.kind, _OTHER_BYTES)
-    each = _OTHER_BYTES if header.has_profile or header.has_palette else plain
+    each = max(plain, _OTHER_BYTES) if header.has_profile or header.has_palette else plain
     depth = max(1, header.bits // 8)  # 16 bits: two bytes for each sample, until scaled
     return header.pixels * (each + 2 * header.channels * (depth - 1)) / _MB
 
