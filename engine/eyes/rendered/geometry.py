@@ -48,8 +48,8 @@ class Placement:
         """Return u and v of every pixel, each ``(H, W) float32``."""
         inverse = np.linalg.inv(self.to_pixels[:, :2])
         offset = -inverse @ self.to_pixels[:, 2]
-        x = np.arange(self.size[1])
-        y = np.arange(self.size[0])
+        x = np.arange(self.size[1]) + 0.5
+        y = np.arange(self.size[0]) + 0.5
         fields = [
             ((inverse[k, 0] * x + offset[k])[None, :] + (inverse[k, 1] * y)[:, None]).astype(
                 np.float32
@@ -89,7 +89,7 @@ def sample_placement(
     turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     linear = turn @ shape
     freedom = 0.02 if steady else 0.08
-    middle = np.array([(width - 1) / 2, (height - 1) / 2]) + rng.normal(0, freedom, 2) * (
+    middle = np.array([width / 2, height / 2]) + rng.normal(0, freedom, 2) * (
         width,
         height,
     )

@@ -37,7 +37,7 @@ def _put_colour(stage: Stage, planes: Field, mottled: Field) -> None:
         blush = (min(1.0, tone[0] * 0.98), tone[1] * 0.62, tone[2] * 0.62)
         blend(planes, np.clip(near * red * (0.8 + 0.3 * mottled), 0, 0.8), blush)
     if skin.circles > 0.05:
-        ring = gaussian(stage.below, rng.uniform(0.1, 0.2), 0.1) * (1 - stage.upper)
+        ring = gaussian(stage.below, rng.uniform(0.1, 0.2), 0.1) * _lower_half(stage)
         tint = (skin.tone[0] * 0.6, skin.tone[1] * 0.5, skin.tone[2] * 0.55)
         blend(planes, ring * np.float32(0.6 * skin.circles), tint)
     if skin.freckles > 0.05:
@@ -88,13 +88,18 @@ def _creases(stage: Stage, height: float, strength: float, hood: float) -> Field
     # The lower lid: a soft roll, its fold, and the bag below.
     drop = rng.uniform(0.05, 0.11)
     below = stage.below - np.float32(0.1) * u * u
-    window = window * (1 - stage.upper)
+    window = window * _lower_half(stage)
     shade += np.float32(rng.uniform(0, 0.1)) * gaussian(below, drop * 0.5, 0.025) * window
     shade -= np.float32(rng.uniform(0, 0.22)) * gaussian(below, drop, 0.018) * window
     shade -= (
         np.float32(rng.uniform(0, 0.18)) * gaussian(below, rng.uniform(0.2, 0.34), 0.06) * window
     )
     return shade
+
+
+def _lower_half(stage: Stage) -> Field:
+    """Return 1 below the eye and 0 above it, with a ramp wide enough to show no seam."""
+    return smoothstep(stage.below - stage.above, -0.1, 0.3)
 
 
 def _wrinkles(stage: Stage) -> Field:

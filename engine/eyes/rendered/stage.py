@@ -89,8 +89,7 @@ def strokes(
     Lines thinner than a pixel are drawn one pixel thick and paler, as a camera would see them.
     """
     canvas = np.zeros(stage.shape, np.uint8)
-    fixed = np.rint(stage.placement.pixels(paths) * (1 << _SHIFT)).clip(-(2**24), 2**24)
-    lines = fixed.astype(np.int32)
+    lines = _fixed(stage.placement.pixels(paths))
     paleness = min(1.0, 0.15 + 0.85 * thickness_px)
     thick = max(1, round(thickness_px))
     levels = np.asarray(values)
@@ -104,7 +103,13 @@ def filled(stage: Stage, outlines: Sequence[NDArray[np.float64]], *, soft_px: fl
     """Fill closed outlines given as (points, 2) eye coordinates; return a mask in 0..1 (H, W)."""
     canvas = np.zeros(stage.shape, np.uint8)
     for outline in outlines:
-        fixed = np.rint(stage.placement.pixels(outline) * (1 << _SHIFT)).clip(-(2**24), 2**24)
-        cv2.fillPoly(canvas, [fixed.astype(np.int32)], 255, cv2.LINE_AA, _SHIFT)
+        fixed = _fixed(stage.placement.pixels(outline))
+        cv2.fillPoly(canvas, [fixed], 255, cv2.LINE_AA, _SHIFT)
     mask = canvas.astype(np.float32) * np.float32(1 / 255)
     return soften(mask, soft_px)
+
+
+def _fixed(pixels: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the fixed-point numbers that cv2 draws with; its (0, 0) is a pixel's centre."""
+    scaled = np.rint((pixels - 0.5) * (1 << _SHIFT))
+    return scaled.clip(-(2**24), 2**24).astype(np.int32)

@@ -260,9 +260,9 @@ def _sample_lens(rng: np.random.Generator, condition: Condition) -> Lens:
         "ring",
         "reflex",
     )
-    kind = kinds[int(rng.choice(6, p=(0.34, 0.24, 0.18, 0.12, 0.08, 0.04)))]
+    kind = kinds[int(rng.choice(6, p=(0.4, 0.22, 0.17, 0.1, 0.07, 0.04)))]
     return Lens(
-        opacity=float(1 - 0.6 * rng.uniform() ** 1.4),
+        opacity=float(1 - 0.55 * rng.uniform() ** 1.4),
         colour=_near(rng, _LENSES[_pick(rng, _LENSES)], 0.1),
         kind=kind,
         lobes=int(rng.integers(5, 28)),

@@ -39,7 +39,8 @@ IRIS: Final = 2
 PUPIL: Final = 3
 
 Point = tuple[float, float]
-"""(x, y) in pixels of the picture; the centre of the first pixel is (0, 0)."""
+"""(x, y) in pixels of the picture; (0, 0) is the outer corner of its first pixel, whose centre is
+(0.5, 0.5), as for :class:`engine.imaging.boxes.Box`."""
 
 
 @final
@@ -99,7 +100,7 @@ class RenderedEye:
     def corners_inside(self) -> bool:
         """Whether both corners lie inside the picture."""
         height, width = self.labels.shape
-        return all(0 <= x <= width - 1 and 0 <= y <= height - 1 for x, y in self.corners)
+        return all(0 <= x <= width and 0 <= y <= height for x, y in self.corners)
 
 
 @final
