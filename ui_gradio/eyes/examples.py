@@ -1,0 +1,74 @@
+"""Pictures to try the page with: eyes that we rendered, and one free photograph of a face.
+
+The photograph, scikit-image's astronaut (NASA, public domain), is read from the installed package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, final
+
+from engine.errors import PictureError
+from engine.shipped import shipped
+
+__all__ = ["EXAMPLES", "Example", "example_file"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One picture; ``name`` is its file name in the address, ``title`` its text on the page."""
+
+    name: str
+    title: str
+    read: Callable[[], bytes]
+
+
+def example_file(name: str) -> bytes:
+    """Return the JPEG of an example.
+
+    Raises
+    ------
+    PictureError
+        When there is no example of this name.
+    """
+    for example in EXAMPLES:
+        if example.name == name:
+            return example.read()
+    names = ", ".join(example.name for example in EXAMPLES)
+    raise PictureError(f"There is no example {name!r}; there are {names}.")
+
+
+@cache
+def _astronaut() -> bytes:
+    from skimage import data
+
+    from engine.imaging import pictures
+
+    face = data.astronaut()  # type: ignore[no-untyped-call]  # the package has no types
+    return pictures.encode_jpeg(face, quality=92)
+
+
+def _rendered(name: str) -> Callable[[], bytes]:
+    def read() -> bytes:
+        return Path(shipped("examples", name)).read_bytes()
+
+    return read
+
+
+EXAMPLES: Final = (
+    Example(name="face.jpg", title="A face", read=_astronaut),
+    Example(name="healthy.jpg", title="Drawn eye: healthy", read=_rendered("eye_healthy.jpg")),
+    Example(
+        name="cataract.jpg", title="Drawn eye: clouded lens", read=_rendered("eye_cataract.jpg")
+    ),
+    Example(
+        name="conjunctivitis.jpg",
+        title="Drawn eye: reddened",
+        read=_rendered("eye_conjunctivitis.jpg"),
+    ),
+    Example(name="not-an-eye.jpg", title="Not an eye", read=_rendered("not_an_eye.jpg")),
+)

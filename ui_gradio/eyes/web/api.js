@@ -1,0 +1,82 @@
+// The page is a client of the same public endpoints that "Use this from code" shows.
+
+export class Problem extends Error {
+  constructor(message, { code = "error", retryAfterS = 0 } = {}) {
+    super(message);
+    this.code = code;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+export class Api {
+  constructor(base) {
+    this.base = base;
+  }
+
+  // Call an endpoint with its values in order; waits while the server is full.
+  async call(name, values, { signal, patienceS = 30, onBusy = () => {} } = {}) {
+    const until = performance.now() + patienceS * 1000;
+    for (;;) {
+      try {
+        return await this.callOnce(name, values, signal);
+      } catch (error) {
+        const pauseMs = 1000 * (error.retryAfterS || 0);
+        if (!pauseMs || performance.now() + pauseMs > until || signal?.aborted) throw error;
+        onBusy();
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+
+  async callOnce(name, values, signal) {
+    const address = new URL(`gradio_api/call/${name}`, this.base);
+    const joined = await this.reach(address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ data: values }),
+      signal,
+    });
+    if (!joined.ok) throw await problemOf(joined);
+    const { event_id } = await joined.json();
+    const answered = await this.reach(new URL(`${address}/${event_id}`), { signal });
+    if (!answered.ok) throw await problemOf(answered);
+    return lastEvent(await answered.text());
+  }
+
+  async reach(address, options) {
+    try {
+      return await fetch(address, options);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem("The server does not answer. Check the connection and try again.", {
+        code: "offline",
+      });
+    }
+  }
+}
+
+async function problemOf(response) {
+  const retryAfterS = Number(response.headers.get("Retry-After")) || 0;
+  try {
+    const { error } = await response.json();
+    return new Problem(error.message, { code: error.code, retryAfterS });
+  } catch {
+    return new Problem(`The server answered with status ${response.status}. Try again.`, {
+      retryAfterS,
+    });
+  }
+}
+
+// Server-sent events: blocks of "event:" and "data:" lines; the last complete one counts.
+function lastEvent(text) {
+  for (const block of text.trim().split("\n\n").reverse()) {
+    const kind = /^event: (.*)$/m.exec(block)?.[1];
+    if (kind !== "complete" && kind !== "error") continue;
+    const data = JSON.parse(/^data: (.*)$/m.exec(block)?.[1] ?? "null");
+    if (kind === "complete") return data[0];
+    throw new Problem(data?.error || "The check did not finish. Try again.", {
+      code: data?.title || "error",
+    });
+  }
+  throw new Problem("The connection ended before the answer came. Try again.", { code: "cut" });
+}

@@ -1,0 +1,49 @@
+// "Use this from code": lines that work for the address at which this page was opened.
+
+import { h } from "./dom.js";
+
+export function fillCode(body, { page, plain }) {
+  const upload = new URL("upload", plain).href;
+  const snippets = [
+    ["curl", `curl -F file=@eye.jpg ${upload}`],
+    [
+      "Python, nothing but requests",
+      `import requests
+
+with open("eye.jpg", "rb") as picture:
+    answer = requests.post("${upload}", files={"file": picture}, timeout=60)
+answer.raise_for_status()
+for side in ("left_eye", "right_eye"):
+    print(side, answer.json()[side]["best_prediction"])`,
+    ],
+    [
+      "Python with gradio_client",
+      `from gradio_client import Client, handle_file
+
+client = Client("${page}")
+answer = client.predict(image=handle_file("eye.jpg"), api_name="/upload")
+print(answer["left_eye"]["best_prediction"])`,
+    ],
+  ];
+  body.replaceChildren(
+    h("p", { class: "lb-hint" }, "The same functions that this page uses. Several frames of one person go to /predict, a webcam frame by frame to /screen_frame. Answers are JSON; errors have a code, a sentence and a matching HTTP status."),
+    ...snippets.map(([title, text]) => snippet(title, text)),
+  );
+}
+
+function snippet(title, text) {
+  const button = h("button", { type: "button", class: "lb-button", "aria-label": `Copy: ${title}` }, "Copy");
+  const pre = h("pre", { class: "lb-json", tabindex: "0", "aria-label": title }, text);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      // No clipboard without HTTPS: select the lines, so that a key press copies them.
+      getSelection().selectAllChildren(pre);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+  return h("div", {}, h("div", { class: "lb-snippet-head" }, h("h3", {}, title), button), pre);
+}

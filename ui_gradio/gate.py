@@ -1,0 +1,333 @@
+"""The door in front of a mounted Gradio application.
+
+Gradio answers more than a demonstration should offer (files by path, a proxy, saved sessions), says
+500 to a wrong name, lets callers hang on a full queue, and keeps uploads on disk. The gate
+
+- lets through only the paths that the page, ``gradio_client`` and agents need,
+- reads bodies with a limit and checks names and types before an event joins the queue (422),
+- answers 429 with ``Retry-After`` when the house is full,
+- takes uploads into memory (:mod:`ui_gradio.vault`) instead of Gradio's folder,
+- adds headers that keep the page from talking to anybody else.
+
+It knows nothing of what an endpoint computes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import gradio as gr
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from engine.errors import BusyError, RequestError
+from ui_gradio import bodies
+from ui_gradio.admission import Admission
+from ui_gradio.problems import response_of
+from ui_gradio.vault import PREFIX, Vault
+
+__all__ = ["Gate", "GateRules"]
+
+_SMALL_BODY: Final = 64_000
+
+_READ: Final = re.compile(
+    r"/(?:config|theme\.css|robots\.txt|manifest\.json|favicon\.ico|pwa_icon(?:/\d+)?)?/?"
+    r"|/(?:static|assets|svelte)/.+"
+    r"|/gradio_api/(?:info|openapi\.json|startup-events|app_id|login_check|user|token|theme\.css"
+    r"|queue/status|queue/data|mcp|mcp/.*|heartbeat/[^/]+|call/(?:v2/)?[^/]+/[^/]+)/?"
+)
+_CALL: Final = re.compile(r"/gradio_api/call/(?P<v2>v2/)?(?P<name>[^/]+)/?")
+_JOIN: Final = re.compile(r"/gradio_api/queue/join/?")
+_UPLOAD: Final = re.compile(r"/gradio_api/upload/?")
+_SMALL: Final = re.compile(r"/gradio_api/(?:cancel|reset)/?")
+_AGENTS: Final = re.compile(r"/gradio_api/mcp(?:/.*)?")
+
+# Gradio builds its page with inline scripts and Function(); nothing may come from or go elsewhere.
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "media-src 'self' blob: data:; font-src 'self' data:; connect-src 'self' data: blob:; "
+        "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
+    ),
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRules:
+    """What the gate needs to know of the application behind it.
+
+    ``check`` raises :class:`~engine.errors.RequestError` for an endpoint's wrong arguments;
+    ``polish`` turns Gradio's page into the one that is sent. Limits are in bytes.
+    """
+
+    path: str
+    blocks: gr.Blocks
+    admission: Admission
+    vault: Vault
+    body_limit: int
+    upload_limit: int
+    check: Callable[[str, Mapping[str, object]], None]
+    polish: Callable[[str], str]
+
+
+@final
+class Gate:
+    """ASGI middleware for one mount path; everything else passes untouched."""
+
+    def __init__(self, app: ASGIApp, *, rules: GateRules) -> None:
+        self._app = app
+        self._rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        inner = _inner_path(scope, self._rules.path)
+        if inner is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._enter(inner, scope, receive, _with_headers(send))
+        except _StartedError as error:
+            raise error.cause from None
+        except Exception as error:  # noqa: BLE001 – response_of logs what it does not know
+            await response_of(error)(scope, receive, _with_headers(send))
+
+    async def _enter(self, inner: str, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        if method == "OPTIONS":
+            await self._app(scope, receive, send)
+        elif method in ("GET", "HEAD") and inner in ("", "/"):
+            await self._page(scope, receive, send)
+        elif method in ("GET", "HEAD", "DELETE") and _READ.fullmatch(inner):
+            await self._app(scope, receive, send)
+        elif method == "POST" and _UPLOAD.fullmatch(inner):
+            await self._upload(scope, receive, send)
+        elif method == "POST" and (found := _CALL.fullmatch(inner) or _JOIN.fullmatch(inner)):
+            await self._call(found, scope, receive, send)
+        elif method == "POST" and (_SMALL.fullmatch(inner) or _AGENTS.fullmatch(inner)):
+            limit = _SMALL_BODY if _SMALL.fullmatch(inner) else self._rules.body_limit
+            body = await _read(scope, receive, limit)
+            await self._pass_on(scope, receive, send, body)
+        else:
+            answer = {
+                "error": {"code": "not_found", "message": "There is nothing at this address."}
+            }
+            await JSONResponse(answer, status_code=404)(scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send Gradio's page, polished; it comes uncompressed for that."""
+        headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        await self._app({**scope, "headers": headers}, receive, hold)
+        start = held[0]
+        body = b"".join(message.get("body", b"") for message in held[1:])
+        kind = Headers(raw=start["headers"]).get("content-type", "")
+        if start["status"] == 200 and kind.startswith("text/html") and scope["method"] == "GET":
+            body = self._rules.polish(body.decode()).encode()
+            MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Keep the file in memory and answer as Gradio's own upload does: a list with its name."""
+        rules = self._rules
+        rules.admission.require_room()
+        content_type = Headers(scope=scope).get("content-type", "")
+        if not bodies.is_multipart(content_type):
+            raise RequestError("An upload is a form (multipart/form-data) with one file in it.")
+        body = await _read(scope, receive, rules.upload_limit)
+        name = rules.vault.put(bodies.first_file(body, content_type))
+        await JSONResponse([name])(scope, receive, send)
+
+    async def _call(self, found: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a call of an endpoint and let it join the queue when there is room."""
+        self._rules.admission.require_room()
+        body = await _read(scope, receive, self._rules.body_limit)
+        checked = await to_thread.run_sync(self._checked, body, found.groupdict())
+        self._rules.admission.require_room()
+        await self._pass_on(scope, receive, _busy_instead_of_503(send, scope), checked)
+
+    def _checked(self, body: bytes, parts: Mapping[str, str | None]) -> bytes:
+        """Return the body with all arguments in place and no file paths left in it."""
+        document = _json_object(body)
+        if parts.get("v2"):
+            endpoint = self._endpoint(parts["name"])
+            arguments = {name: value for name, value in document.items() if name != "oauth_token"}
+            self._rules.check(endpoint.name, arguments)
+            return json.dumps(_without_paths(arguments)).encode()
+        endpoint = self._endpoint(parts.get("name") or document.get("fn_index"))
+        data = document.get("data")
+        if not isinstance(data, list):
+            raise RequestError(
+                "'data' must be a list with the values of "
+                f"{', '.join(endpoint.names) or 'no parameters'}, in this order."
+            )
+        if len(data) > len(endpoint.names):
+            raise RequestError(
+                f"'data' has {len(data)} values, but {endpoint.name} takes "
+                f"{', '.join(endpoint.names) or 'no parameters'}."
+            )
+        arguments = dict(zip(endpoint.names, data, strict=False))
+        self._rules.check(endpoint.name, arguments)
+        document["data"] = list((endpoint.defaults | _without_paths(arguments)).values())
+        return json.dumps(document).encode()
+
+    def _endpoint(self, wanted: object) -> _Endpoint:
+        for number, function in self._rules.blocks.fns.items():
+            if wanted == function.api_name or (wanted == number and not isinstance(wanted, bool)):
+                hints = gr.utils.get_function_params(function.fn) if function.fn else []
+                return _Endpoint(
+                    name=str(function.api_name),
+                    defaults={name: default for name, _, default, _ in hints},
+                )
+        names = ", ".join(str(function.api_name) for function in self._rules.blocks.fns.values())
+        raise RequestError(f"There is no endpoint {wanted!r}; there are {names}.")
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+        """Hand a body that was read to the application."""
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        headers["content-length"] = str(len(body))
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        started = False
+
+        async def again() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app({**scope, "headers": headers.raw}, again, watch)
+        except Exception as error:
+            if started:
+                raise _StartedError(error) from error
+            raise
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Endpoint:
+    name: str
+    defaults: dict[str, Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.defaults)
+
+
+class _StartedError(Exception):
+    """An error after the answer had begun: too late for another one."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _inner_path(scope: Scope, mount: str) -> str | None:
+    """Return the path below ``mount``, or ``None`` when the request is for somebody else."""
+    if scope["type"] != "http":
+        return None
+    path, root = scope["path"], scope.get("root_path", "")
+    if root and path.startswith(f"{root}/"):
+        path = path.removeprefix(root)
+    if mount == "/":
+        return str(path)
+    return path.removeprefix(mount) if path.startswith(f"{mount}/") else None
+
+
+async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
+    async def chunks() -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
+
+    declared = Headers(scope=scope).get("content-length")
+    return await bodies.read_limited(chunks(), max_bytes=limit, declared=declared)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(
+            f"The body must be JSON, but it cannot be read ({type(error).__name__}); "
+            "send it with Content-Type: application/json."
+        ) from error
+    if not isinstance(document, dict):
+        raise RequestError("The body must be a JSON object; see /gradio_api/info for its names.")
+    return document
+
+
+def _without_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace file objects by their data URI or upload name, so that Gradio touches no file."""
+    return {name: _without_path(name, value) for name, value in arguments.items()}
+
+
+def _without_path(name: str, value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    path, url = value.get("path"), value.get("url")
+    if isinstance(path, str) and path.startswith(PREFIX):
+        return path
+    if isinstance(url, str) and url[:5].lower() == "data:":
+        return url
+    raise RequestError(
+        f"'{name}' names a file that was not uploaded here; upload it first, or send it as a "
+        "data URI. Addresses are not fetched."
+    )
+
+
+def _with_headers(send: Send) -> Send:
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=list(message.get("headers", [])))
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            if "cache-control" not in headers and "application/json" in headers.get(
+                "content-type", ""
+            ):
+                headers["Cache-Control"] = "no-store"
+            message = {**message, "headers": headers.raw}
+        await send(message)
+
+    return wrapped
+
+
+def _busy_instead_of_503(send: Send, scope: Scope) -> Send:
+    """Turn the 503 of Gradio's own queue limit into our 429."""
+    replaced = False
+
+    async def wrapped(message: Message) -> None:
+        nonlocal replaced
+        if message["type"] == "http.response.start" and message["status"] == 503:
+            replaced = True
+            busy = response_of(BusyError("The queue is full; try again in 5 seconds."))
+            await busy(scope, _nothing, send)
+        elif not replaced:
+            await send(message)
+
+    return wrapped
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

@@ -1,0 +1,79 @@
+"""What a caller is told when something goes wrong: a status, a stable code and a sentence.
+
+Only a :class:`~engine.errors.LightboxError` is shown. Anything else is a bug: it is logged in full
+and answered with one general sentence.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, final
+
+from starlette.responses import JSONResponse
+
+from engine.errors import (
+    BusyError,
+    InputError,
+    LightboxError,
+    MemoryShortError,
+    RequestError,
+    TooLargeError,
+)
+
+__all__ = ["OUR_FAULT", "Problem", "problem_of", "response_of"]
+
+OUR_FAULT: Final = (
+    "Something went wrong on our side and was logged; try again, and tell the operator if it stays."
+)
+
+# The first class that matches decides, so the special ones come first.
+_STATUSES: Final[tuple[tuple[type[LightboxError], int], ...]] = (
+    (RequestError, 422),
+    (TooLargeError, 413),
+    (InputError, 400),
+    (BusyError, 429),
+    (MemoryShortError, 507),
+)
+
+_log = logging.getLogger(__name__)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One failed request as the caller sees it; ``code`` is stable and meant for programs."""
+
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def document(self) -> dict[str, dict[str, str]]:
+        """The JSON body."""
+        return {"error": {"code": self.code, "message": self.message}}
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what to answer for ``error``; an unexpected one is logged with its traceback.
+
+    >>> from engine.errors import PictureError
+    >>> problem_of(PictureError("This file is empty.")).status
+    400
+    """
+    if not isinstance(error, LightboxError):
+        _log.error("A request failed unexpectedly.", exc_info=error)
+        return Problem(status=500, code="server_error", message=OUR_FAULT)
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, BusyError) else {}
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    if status == 500:
+        _log.error("A request failed: %s", error)
+    return Problem(status=status, code=error.code, message=str(error), headers=headers)
+
+
+def response_of(error: Exception) -> JSONResponse:
+    """Return :func:`problem_of` as an HTTP answer."""
+    problem = problem_of(error)
+    return JSONResponse(problem.document, status_code=problem.status, headers=problem.headers)
