@@ -58,7 +58,7 @@ def report_html(
 {_reasons(screening.reasons) if not found else ""}
 <footer>
 <p>Model: {escape(screening.model)}. Scores are calibrated: of many answers given with 80 %, about
-80 % should be right on pictures like those that the model was tested with. {wording.NOTICE}</p>
+80 % should be right on pictures like those that the model was tested with.</p>
 </footer>
 </body>
 </html>

@@ -51,7 +51,10 @@ Picture = NDArray[np.uint8]
 MAX_PIXELS = 50_000_000
 """Default limit of a picture: 50 megapixels, which take 150 MB as pixels."""
 
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError)
+_BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError),
+    UserWarning,  # of Pillow, about odd tags, where warnings are errors
+)
 """What Pillow raises for broken files, besides the errors of struct and zlib."""
 
 # The classes themselves, because Image.open() checks against a limit that is global.
@@ -97,11 +100,15 @@ def decode(
     _check_bytes(len(data), max_bytes)
     header = read_header(data)
     _check_pixels(header.width, header.height, max_pixels)
-    if _is_plain(header):
+    samples = None
+    if header.kind == "png" or _is_plain(header):
         samples = _through_opencv(data, header)
-        if samples is not None:
-            deep_white = white if header.bits > 8 else None
-            return _upright(to_rgb(samples, white=deep_white), header.orientation)
+    if samples is None and header.kind == "png":
+        # Pillow would fill missing rows with black.
+        raise damaged("png", "its data does not fill it")
+    if samples is not None and _is_plain(header):
+        deep_white = white if header.bits > 8 else None
+        return _upright(to_rgb(samples, white=deep_white), header.orientation)
     if header.kind == "tiff" and (header.bits > 8 or header.is_float):
         deep = to_rgb(_deep_tiff(data, header), white=white or _declared_white(header))
         return _upright(deep, header.orientation)
