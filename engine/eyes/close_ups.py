@@ -87,7 +87,7 @@ def _read(
     whole = seen[0]
     if whole is None:
         return {}
-    return {"unknown": _nearer(picture, whole, reader)}
+    return {"unknown": whole}
 
 
 def _seen(
@@ -119,23 +119,6 @@ def _location(anatomy: EyeAnatomyLike, part: Box) -> EyeLocation | None:
         confidence=float(anatomy.eye_confidence),
         openness=float(anatomy.openness) if has_corners else None,
     )
-
-
-def _nearer(picture: NDArray[np.uint8], eye: EyeLocation, reader: AnatomyReading) -> EyeLocation:
-    """Read a small eye once more from near: the reader sees few pixels of a wide picture."""
-    rows, columns = picture.shape[:2]
-    if eye.source != "anatomy" or eye.width_px > 0.5 * columns:
-        return eye
-    grown = eye.box.padded(x=0.5 * eye.width_px, y=0.6 * eye.width_px)
-    part = grown.clipped(width=columns, height=rows)
-    if min(part.width, part.height) < MIN_SIDE_PX:
-        return eye
-    again = _seen(picture, [part], reader)[0]
-    if again is None or again.source != "anatomy":
-        return eye
-    shift = math.dist(again.box.centre, eye.box.centre) / eye.width_px
-    is_same = shift < 0.5 and 0.6 < again.width_px / eye.width_px < 1.7
-    return again if is_same else eye
 
 
 def is_pair(left: Corners, right: Corners) -> bool:

@@ -111,7 +111,7 @@ def measure_quality(
     Parameters
     ----------
     crop
-        From :func:`engine.eyes.crops.canonical_crop` with the usual padding and size.
+        From :func:`engine.eyes.crops.canonical_crop`, with any padding.
     anatomy
         What was read from ``crop.pixels``; gives opening, openness and gaze.
     location
@@ -125,15 +125,15 @@ def measure_quality(
     Measures that nothing is known about are left out.
     """
     grey = cv2.cvtColor(crop.pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-    near = _around_eye(grey)
+    near = _around_eye(grey, crop)
     if anatomy is not None and anatomy.eye_confidence < SURE_OF_EYE:
         anatomy = None
-    mask = opening_mask(grey.shape, anatomy.opening if anatomy else None)
+    mask = opening_mask(grey.shape, anatomy.opening if anatomy else _usual_opening(crop))
     measures = [_size(crop.scale_px)]
     if picture_shape is not None:
         measures.append(_framing(crop, picture_shape))
     measures.append(_brightness(grey))
-    measures.append(_sharpness(near))
+    measures.append(_sharpness(near, eye_width=_eye_size(crop)[0]))
     openness = anatomy.openness if anatomy else location.openness if location else None
     if openness is not None:
         measures.append(_openness(float(openness)))
@@ -173,7 +173,7 @@ def blur_width(grey: NDArray[np.uint8]) -> float:
 
 
 def opening_mask(shape: tuple[int, ...], opening: Box | None) -> NDArray[np.bool_]:
-    """Return an ellipse in the opening's box; without one, where a level open eye has it.
+    """Return an ellipse in the opening's box; all of the crop when there is none.
 
     Parameters
     ----------
@@ -181,12 +181,17 @@ def opening_mask(shape: tuple[int, ...], opening: Box | None) -> NDArray[np.bool
         Rows and columns of the crop.
     opening
         Box of the lid opening in pixels of the crop.
+
+    Examples
+    --------
+    >>> opening_mask((3, 5), Box(0, 0, 5, 3)).astype(int)
+    array([[0, 1, 1, 1, 0],
+           [1, 1, 1, 1, 1],
+           [0, 1, 1, 1, 0]])
     """
     rows, columns = shape[:2]
-    if opening is None or opening.width < 4 or opening.height < 2:
-        width = columns / (1 + 2 * crops.PADDING_X / 100)
-        height = 0.36 * width
-        opening = Box((columns - width) / 2, (rows - height) / 2, width, height)
+    if opening is None or opening.width < 1 or opening.height < 1:
+        return np.ones((rows, columns), bool)
     (x, y), a, b = opening.centre, opening.width / 2, opening.height / 2
     row, column = np.ogrid[:rows, :columns]
     inside: NDArray[np.bool_] = ((column + 0.5 - x) / a) ** 2 + ((row + 0.5 - y) / b) ** 2 <= 1
@@ -215,12 +220,26 @@ def glare_percent(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
     return 100 * float(spots.sum() - small[-GLINTS:].sum()) / area
 
 
-def _around_eye(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _eye_size(crop: EyeCrop) -> tuple[float, float]:
+    """Return what one eye width measures in the crop, along its columns and along its rows."""
+    across, down = np.linalg.norm(crop.matrix[:, :2], axis=1)
+    return crop.scale_px * float(across), crop.scale_px * float(down)
+
+
+def _usual_opening(crop: EyeCrop) -> Box:
+    """Return where an open eye has its opening: as wide as the eye, 0.36 as high."""
+    rows, columns = crop.pixels.shape[:2]
+    width, height = _eye_size(crop)[0], 0.36 * _eye_size(crop)[1]
+    return Box((columns - width) / 2, (rows - height) / 2, width, height)
+
+
+def _around_eye(grey: NDArray[np.uint8], crop: EyeCrop) -> NDArray[np.uint8]:
     """Return the middle of the crop, without most of brow, cheek and nose."""
     rows, columns = grey.shape
-    return grey[
-        round(0.19 * rows) : round(0.81 * rows), round(0.1 * columns) : round(0.9 * columns)
-    ]
+    width, height = _eye_size(crop)
+    x = round(max(columns / 2 - 0.56 * width, 0))
+    y = round(max(rows / 2 - 0.39 * height, 0))
+    return grey[y : rows - y, x : columns - x]
 
 
 def _blur_along(less: NDArray[np.float32], more: NDArray[np.float32], *, dx: int) -> float:
@@ -247,8 +266,8 @@ def _size(width_px: float) -> QualityMeasure:
 def _framing(crop: EyeCrop, picture_shape: tuple[int, ...]) -> QualityMeasure:
     """Share of the eye itself (no padding) that lies in the picture."""
     rows, columns = crop.pixels.shape[:2]
-    inset_x = columns * (1 - 1 / (1 + 2 * crops.PADDING_X / 100)) / 2
-    inset_y = rows * (1 - crops.EYE_ASPECT / (crops.EYE_ASPECT + 2 * crops.PADDING_Y / 100)) / 2
+    inset_x = (columns - _eye_size(crop)[0]) / 2
+    inset_y = (rows - crops.EYE_ASPECT * _eye_size(crop)[1]) / 2
     grid = np.stack(
         np.meshgrid(
             np.linspace(inset_x, columns - inset_x, 15), np.linspace(inset_y, rows - inset_y, 7)
@@ -280,8 +299,7 @@ def _brightness(grey: NDArray[np.uint8]) -> QualityMeasure:
     )
 
 
-def _sharpness(near: NDArray[np.uint8]) -> QualityMeasure:
-    eye_width = near.shape[1] / (0.8 * (1 + 2 * crops.PADDING_X / 100))
+def _sharpness(near: NDArray[np.uint8], *, eye_width: float) -> QualityMeasure:
     percent = 100 * blur_width(near) / eye_width
     advice = "Hold still and let the camera focus: the eye is blurred."
     return _measure("sharpness", percent, "% of eye width", advice, maximum=MAX_BLUR_PERCENT)
