@@ -36,9 +36,10 @@ __all__ = ["Gate", "GateRules"]
 
 _SMALL_BODY: Final = 64_000
 
+# The last two of the folders are ours, the others Gradio's.
 _READ: Final = re.compile(
     r"/(?:config|theme\.css|robots\.txt|manifest\.json|favicon\.ico|pwa_icon(?:/\d+)?)?/?"
-    r"|/(?:static|assets|svelte)/.+"
+    r"|/(?:static|assets|svelte|web|examples)/.+"
     r"|/gradio_api/(?:info|openapi\.json|startup-events|app_id|login_check|user|token|theme\.css"
     r"|queue/status|queue/data|mcp|mcp/.*|heartbeat/[^/]+|call/(?:v2/)?[^/]+/[^/]+)/?"
 )

@@ -70,5 +70,6 @@ EXAMPLES: Final = (
         title="Drawn eye: reddened",
         read=_rendered("eye_conjunctivitis.jpg"),
     ),
+    Example(name="stye.jpg", title="Drawn eye: swollen lid", read=_rendered("eye_stye.jpg")),
     Example(name="not-an-eye.jpg", title="Not an eye", read=_rendered("not_an_eye.jpg")),
 )

@@ -73,8 +73,8 @@ export class Answer {
           words,
         ),
       ),
-      eye.image_preview ? this.figure(eye) : null,
       h("p", { class: "lb-headline" }, eye.title),
+      eye.image_preview ? this.figure(eye) : null,
       h("p", {}, eye.explanation),
       eye.average_scores ? scoresOf(eye) : null,
       reasonsOf(eye),
@@ -228,7 +228,7 @@ function qualityOf(eye) {
       h(
         "thead",
         {},
-        h("tr", {}, h("th", { scope: "col" }, "Measure"), h("th", { scope: "col" }, "Value"), h("th", { scope: "col" }, "Limits"), h("th", { scope: "col" }, "")),
+        h("tr", {}, h("th", { scope: "col" }, "Measure"), h("th", { scope: "col", class: "num" }, "Value"), h("th", { scope: "col", class: "num" }, "Limits"), h("td", {})),
       ),
       h("tbody", {}, measures.flatMap(measureRows)),
     ),
@@ -243,7 +243,7 @@ function measureRows(measure) {
     h("th", { scope: "row" }, measure.title ?? measure.name),
     h("td", { class: "num" }, `${numberText(measure.value)} ${measure.unit}`),
     h("td", { class: "num" }, limitsText(measure)),
-    h("td", { class: measure.passed ? "" : "bad" }, measure.passed ? "✓ ok" : "✗ outside"),
+    h("td", { class: measure.passed ? "ok" : "ok bad" }, measure.passed ? "✓ ok" : "✗ outside"),
   );
   if (measure.passed || !measure.advice) return [row];
   return [row, h("tr", {}, h("td", { class: "advice", colspan: "4" }, measure.advice))];

@@ -46,6 +46,7 @@ export class Camera {
     if (this.run) return;
     const run = { abort: new AbortController(), session: "", finish: false, frames: 0 };
     this.run = run;
+    run.byKeyboard = this.buttons.start.matches(":focus-visible");
     this.buttons.start.disabled = true;
     this.coach.sayNow("Waiting for the camera…", "busy");
     try {
@@ -56,7 +57,7 @@ export class Camera {
       if (this.run !== run) return closeCamera(stream);
       this.video.srcObject = stream;
       await this.video.play();
-      this.showOn(stream);
+      this.showOn(stream, run);
       await this.follow(run);
     } catch (error) {
       if (this.run !== run) return; // stopped meanwhile: nobody waits for this
@@ -113,13 +114,13 @@ export class Camera {
     await this.start();
   }
 
-  async showOn(stream) {
+  async showOn(stream, run) {
     const facing = stream.getVideoTracks()[0]?.getSettings().facingMode || this.facing;
     this.mirrored = facing !== "environment";
     this.stage.dataset.mirrored = this.mirrored;
     this.stage.dataset.state = "on";
     this.buttons.stop.hidden = false;
-    this.buttons.stop.focus({ preventScroll: true });
+    if (run.byKeyboard) this.buttons.stop.focus({ preventScroll: true });
     this.showProgress({}, 5);
     const devices = await navigator.mediaDevices.enumerateDevices();
     const cameras = devices.filter((device) => device.kind === "videoinput");
