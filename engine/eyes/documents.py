@@ -139,6 +139,7 @@ def _quality(quality: EyeQuality) -> Document:
 def _measure(measure: QualityMeasure) -> Document:
     return {
         "name": measure.name,
+        "title": wording.measure_title(measure.name),
         "value": _number(measure.value, 4),
         "unit": measure.unit,
         "minimum": _number(measure.minimum, 4),

@@ -83,7 +83,7 @@ def _card(finding: EyeFinding, *, side: Side, opacity: float) -> str:
 {_scores(finding)}
 <h3>What to do next</h3>
 {_list(words.next_steps)}
-{_reasons(finding.reasons)}
+{_reasons(tuple(line for line in finding.reasons if line not in words.next_steps))}
 {_quality(finding.quality.measures)}
 {_frames(finding)}
 </section>

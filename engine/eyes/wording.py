@@ -115,14 +115,16 @@ _LIKELY: Mapping[str, Words] = MappingProxyType(
 _MEASURES: Mapping[str, str] = MappingProxyType(
     {
         "size": "Size of the eye",
-        "sharpness": "Sharpness",
-        "blur": "Sharpness (variance of the Laplacian)",
+        "framing": "Part of the eye in the picture",
+        "brightness": "Brightness",
+        "sharpness": "Blur",
+        "openness": "Openness of the lids",
         "glare": "Glare",
-        "exposure": "Brightness",
         "contrast": "Contrast",
-        "openness": "Openness of the eye",
-        "gaze": "Gaze",
-        "pose": "Turn of the head",
+        "gaze": "Gaze off the camera",
+        "roll": "Tilt of the head",
+        "yaw": "Turn of the face",
+        "texture": "Fine detail",
     }
 )
 
