@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, final
+from typing import Any, Final, Literal, final
 
 import cv2
 import numpy as np
@@ -51,6 +51,7 @@ MAX_RANDOM_SIMILARITY: Final = 0.7
 """
 
 _BLUR_SHARE: Final = 0.15
+_SIGMA_WHEN_SMALL: Final = 3.0
 _MIN_STEPS: Final = 2
 _MAX_STEPS: Final = 100
 
@@ -123,6 +124,7 @@ def deletion_insertion(
     Petsiuk et al. (2018), RISE, arXiv:1806.07421, section 4.
     """
     _check_picture(picture, heat)
+    picture = np.ascontiguousarray(picture)
     if not _MIN_STEPS <= steps <= _MAX_STEPS:
         raise InputError(f"steps should be {_MIN_STEPS} to {_MAX_STEPS}, but it is {steps}.")
     blurred = _blurred(picture)
@@ -130,10 +132,13 @@ def deletion_insertion(
     rank[np.argsort(-heat, axis=None, kind="stable")] = np.arange(heat.size)
     part = (rank * steps // heat.size).reshape(heat.shape)  # 0 = hottest … steps - 1
     # The ends of both curves are the same two pictures, so they are computed once.
-    mixtures = [picture, blurred]
+    mixtures: list[NDArray[Any]] = [picture, blurred]
     for shown in range(1, steps):
-        hot = (part < shown)[..., None]
-        mixtures += [np.where(hot, blurred, picture), np.where(hot, picture, blurred)]
+        hot = (part < shown).view(np.uint8)
+        mixtures += [
+            cv2.copyTo(blurred, hot, picture.copy()),
+            cv2.copyTo(picture, hot, blurred.copy()),
+        ]
     answers = np.asarray(predict(np.stack(mixtures)), dtype=np.float64)
     _check_probabilities(answers, len(mixtures))
     full, empty = answers[0], answers[1]
@@ -309,8 +314,14 @@ def _area(curve: NDArray[np.float64]) -> float:
 
 
 def _blurred(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    sigma = max(1.0, _BLUR_SHARE * max(picture.shape[:2]))
-    softened = cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    """Blur strongly. What such a blur leaves fits into a small picture, so it is done there."""
+    height, width = picture.shape[:2]
+    sigma = max(1.0, _BLUR_SHARE * max(height, width))
+    shrink = max(1.0, sigma / _SIGMA_WHEN_SMALL)
+    small_size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    small = cv2.resize(picture, small_size, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink, borderType=cv2.BORDER_REPLICATE)
+    softened = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     result: NDArray[np.uint8] = softened.astype(np.uint8, copy=False)
     return result
 

@@ -80,10 +80,10 @@ def normalise(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 
     A map without a positive value becomes all zero.
     """
-    positive = np.maximum(maps, 0.0, dtype=np.float32)
+    positive = np.maximum(maps, 0).astype(np.float32, copy=False)
     largest = positive.max(axis=(1, 2), keepdims=True)
-    divided: NDArray[np.float32] = positive / np.where(largest > 0, largest, np.float32(1))
-    return divided
+    largest[largest == 0] = 1
+    return np.asarray(positive / largest, dtype=np.float32)
 
 
 def upsample(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -226,7 +226,7 @@ class ModelCard:
         plain["calibration"] = {"temperature": temperature}
         return {
             "schema": SCHEMA,
-            **{key: value for key, value in plain.items() if value is not None},
+            **{key: _plain(value) for key, value in plain.items() if value is not None},
         }
 
     @classmethod
@@ -295,7 +295,13 @@ def write(folder: str | Path, card: ModelCard) -> ModelCard:
         card, files={path.name: model_files.sha256_of(path) for path in paths}
     )
     _check_format(complete)
-    written = json.dumps(complete.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        written = json.dumps(complete.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"The card of {card.label!r} should hold plain JSON values in 'metrics' and "
+            f"'details', but {error}; write None for what could not be measured."
+        ) from error
     _replace_atomically(root / CARD_NAME, written + "\n")
     return complete
 
@@ -354,6 +360,15 @@ def _check_format(card: ModelCard) -> None:
                 expected="a .safetensors file that is listed under 'files'",
                 got=name,
             )
+
+
+def _plain(value: object) -> object:
+    """Return the value with lists in place of tuples, as JSON has no tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _known(value: object, name: str, allowed: set[str]) -> dict[str, object]:

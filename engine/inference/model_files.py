@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickletools
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -205,11 +206,14 @@ def _is_pickle(head: bytes) -> bool:
     names: list[str] = []
     ended = False
     try:
-        for opcode, _, _ in pickletools.genops(io.BytesIO(head)):
-            names.append(opcode.name)
-            ended = opcode.name == "STOP"
-            if len(names) >= _OPCODES_THAT_PROVE_A_PICKLE:
-                break
+        with warnings.catch_warnings():
+            # Weights read as text may hold "invalid escape sequences", which Python warns about.
+            warnings.simplefilter("ignore")
+            for opcode, _, _ in pickletools.genops(io.BytesIO(head)):
+                names.append(opcode.name)
+                ended = opcode.name == "STOP"
+                if len(names) >= _OPCODES_THAT_PROVE_A_PICKLE:
+                    break
     except (ValueError, UnicodeDecodeError, OverflowError):
         # The head may have cut a genuine pickle inside a long argument.
         ended = False
