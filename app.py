@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse
 
 import engine
+from engine.home import own_temp_folder
 from engine.settings import Settings
 from engine.shipped import shipped
 
@@ -30,10 +32,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     from engine.eyes.screening import EyeScreener
     from ui_gradio import eyes
+    from ui_gradio.admission import Admission
     from ui_gradio.eyes.routes import build_router
 
     settings = settings or Settings.from_env()
+    # Uploads stay in memory; should a library write one all the same, it is gone at the next start.
+    os.environ["GRADIO_TEMP_DIR"] = str(own_temp_folder(settings))
     screener = EyeScreener(settings)
+    admission = Admission(capacity=settings.queue_size, work_places=2)
     studio = StudioApp(_STUDIO)
 
     @asynccontextmanager
@@ -48,9 +54,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Medical-imaging demos that run for real. Not a medical device.",
         lifespan=lifespan,
     )
-    app.include_router(build_router(screener, settings))
+    app.include_router(build_router(screener, settings, admission=admission))
     _add_landing(app)
-    app = eyes.mount(app, eyes.build_app(screener, settings), settings, path="/eyes")
+    page = eyes.build_app(screener, settings, admission=admission, path="/eyes")
+    app = eyes.mount(app, page, settings, path="/eyes")
     app.mount("/studio", studio)
     return app
 

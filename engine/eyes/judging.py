@@ -1,0 +1,166 @@
+"""From the good frames of one eye to one finding: averaged scores, decision, reasons, heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.eyes.classifier import Classified, EyeClassifier
+from engine.eyes.quality import opening_mask
+from engine.eyes.results import EyeFinding, HeatMap, Side
+from engine.eyes.sighting import EyeSight
+from engine.gradcam import checks
+from engine.inference.calibration import softmax
+
+__all__ = ["HeatMaps", "Judge"]
+
+CHECK_STEPS: Final = 4
+"""Parts into which the deletion and insertion test cuts a picture: eight forward passes."""
+
+HIDDEN: Final = "The eye cannot be seen well: it may be closed or covered. Open it and try again."
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMaps:
+    """Which heat maps are wanted: none, from the pass alone, or tested by deletion as well."""
+
+    shown: bool = True
+    tested: bool = False
+
+
+@final
+class Judge:
+    """Turns sights of one eye into a finding; holds no picture.
+
+    Parameters
+    ----------
+    classifier
+        The eye model.
+    random_similarity
+        Gives ``checks.head_randomisation`` of this model, measured once; ``None`` when the model
+        has no heat maps.
+    """
+
+    def __init__(
+        self, classifier: EyeClassifier, random_similarity: Callable[[], float | None]
+    ) -> None:
+        self._classifier = classifier
+        self._random_similarity = random_similarity
+
+    def judge(
+        self,
+        side: Side,
+        passing: Sequence[EyeSight],
+        *,
+        rejected: Sequence[EyeSight],
+        rejected_count: int,
+        in_face: bool,
+        heat_maps: HeatMaps,
+    ) -> EyeFinding:
+        """Return the finding for one eye.
+
+        Parameters
+        ----------
+        side
+            Whose eye.
+        passing
+            Sights whose quality passed, the best first; all of them are averaged.
+        rejected
+            Sights whose quality did not pass; shown when there are no others, never averaged.
+        rejected_count
+            How many did not pass in all.
+        in_face
+            Whether the eye was found in a face. There, what does not look like an eye is one
+            that is closed or covered; in a close-up it is no eye.
+        heat_maps
+            See :class:`HeatMaps`.
+        """
+        if not passing:
+            best = max(rejected, key=lambda sight: sight.quality.score)
+            return self._unjudged(side, best, rejected_count=rejected_count)
+        frames = self._classifier.classify(
+            np.stack([sight.crop.pixels for sight in passing]),
+            eye_confidences=[sight.anatomy.eye_confidence for sight in passing],
+        )
+        together = self._classifier.average(frames)
+        ruling = self._classifier.decide(together)
+        best = passing[0]
+        if ruling.decision == "not_an_eye" and in_face:
+            return self._unjudged(side, best, rejected_count=rejected_count + len(passing))
+        heat = None
+        if heat_maps.shown and ruling.label is not None:
+            heat = self._heat_map(best, frames[0], ruling.label, is_tested=heat_maps.tested)
+        is_eye = ruling.label is not None
+        return EyeFinding(
+            side=side,
+            decision=ruling.decision,
+            label=ruling.label,
+            scores=together.calibrated if is_eye else {},
+            raw_scores=together.raw if is_eye else {},
+            prediction_set=together.prediction_set if is_eye else (),
+            coverage=self._classifier.coverage,
+            quality=best.quality,
+            reasons=ruling.reasons,
+            box=best.crop.box,
+            crop=best.crop.pixels,
+            heat_map=heat,
+            cues=best.anatomy.cues,
+            experimental=self._classifier.experimental,
+            frames_used=len(passing),
+            frames_rejected=rejected_count,
+        )
+
+    def _unjudged(self, side: Side, best: EyeSight, *, rejected_count: int) -> EyeFinding:
+        return EyeFinding(
+            side=side,
+            decision="retake",
+            label=None,
+            scores={},
+            raw_scores={},
+            prediction_set=(),
+            coverage=self._classifier.coverage,
+            quality=best.quality,
+            reasons=best.quality.advice or (HIDDEN,),
+            box=best.crop.box,
+            crop=best.crop.pixels,
+            cues=best.anatomy.cues,
+            experimental=self._classifier.experimental,
+            frames_used=0,
+            frames_rejected=rejected_count,
+        )
+
+    def _heat_map(
+        self, sight: EyeSight, frame: Classified, label: str, *, is_tested: bool
+    ) -> HeatMap | None:
+        crop = sight.crop.pixels
+        height, width = crop.shape[:2]
+        maps = self._classifier.heat_maps([frame], [label], height=height, width=width)
+        if maps is None:
+            return None
+        values = maps[0]
+        region = opening_mask(crop.shape, sight.anatomy.opening)
+        inside = checks.energy_inside(values, region)
+        judgement = checks.verdict(
+            inside=inside,
+            eye_share=float(region.mean()),
+            is_empty=not values.any(),
+            effect=self._effect(crop, values, label) if is_tested else None,
+            random_similarity=self._random_similarity(),
+        )
+        return HeatMap(
+            values=values, verdict=judgement.verdict, reason=judgement.reason, inside=inside
+        )
+
+    def _effect(self, crop: NDArray[np.uint8], values: NDArray[np.float32], label: str) -> float:
+        index = self._classifier.classes.index(label)
+
+        def predict(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+            probabilities: NDArray[np.float64] = softmax(self._classifier.logits_of(pictures))
+            return probabilities[:, index]
+
+        return checks.deletion_insertion(predict, crop, values, steps=CHECK_STEPS).effect

@@ -1,0 +1,333 @@
+"""The eye check: pictures of one person in, one careful answer for each eye out.
+
+:func:`screen` is the short way. A server keeps one :class:`EyeScreener`, which holds the models
+and no picture, and opens an :class:`engine.eyes.streaming.EyeStream` for each visitor's webcam.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import InputError, ModelError
+from engine.eyes import keeping, landmarks
+from engine.eyes.anatomy import AnatomyReader
+from engine.eyes.classifier import EyeClassifier
+from engine.eyes.crops import OUT_HEIGHT, OUT_WIDTH
+from engine.eyes.judging import HeatMaps, Judge
+from engine.eyes.results import EyeFinding, Screening, Side
+from engine.eyes.sighting import Eyes, EyeSight, FollowedFace, Sighting, Stopwatch
+from engine.eyes.streaming import EyeStream
+from engine.eyes.wording import NOTICE
+from engine.gradcam import checks
+from engine.memory_guard import MemoryGuard
+from engine.settings import Settings
+from engine.shipped import shipped
+
+__all__ = ["BEST_FRAMES", "EyeScreener", "screen"]
+
+Picture = NDArray[np.uint8]
+
+BEST_FRAMES = 5
+"""Scores are averaged over at most so many frames of an eye, the best that pass."""
+
+_OPEN_MB = 250.0
+"""Memory that opening the models takes, measured."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What is opened once: everything that reads files or compiles a network."""
+
+    eyes: Eyes
+    classifier: EyeClassifier
+    judge: Judge
+    licence_note: str
+
+
+@final
+class EyeScreener:
+    """Checks eyes; safe to share between threads.
+
+    Building it is free; the models open on first use, or in :meth:`warm`.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or Settings.from_env()
+        self._guard = MemoryGuard(floor_mb=self._settings.memory_floor_mb)
+        self._lock = threading.Lock()
+        self._opened: _Parts | None = None
+
+    def warm(self) -> None:
+        """Open the models and run them once, so that the first visitor does not wait.
+
+        Raises
+        ------
+        ModelError
+            When a model folder cannot be used.
+        """
+        from engine.eyes.rendered import render_eye
+
+        eye = render_eye(np.random.default_rng(0), condition="Healthy", framing="canonical")
+        self.screen([eye.picture])
+
+    def screen(
+        self,
+        pictures: Sequence[Picture],
+        *,
+        followed: FollowedFace | None = None,
+        mirrored: bool = False,
+        heat_maps: HeatMaps | None = None,
+    ) -> Screening:
+        """Check the eyes in one picture, or in several frames of one person.
+
+        Parameters
+        ----------
+        pictures
+            Each ``(H, W, 3) uint8 RGB``, upright.
+        followed
+            From :meth:`new_followed_face` when the pictures are the next frames of a stream.
+        mirrored
+            Whether the pictures show the person as a mirror does.
+        heat_maps
+            Heat maps from the forward pass when left out.
+
+        Raises
+        ------
+        InputError
+            When there is no picture, or one of another shape.
+        MemoryShortError
+            When free memory would fall below the floor.
+        """
+        if not pictures:
+            raise InputError("At least one picture is needed, but none came; send a frame.")
+        watch = Stopwatch()
+        parts = self._parts()
+        self._guard.require(_need_mb(pictures), what="checking these pictures")
+        sightings = [
+            parts.eyes.look(picture, watch=watch, followed=followed, mirrored=mirrored)
+            for picture in pictures
+        ]
+        return self.answer(sightings, watch=watch, heat_maps=heat_maps or HeatMaps())
+
+    def answer(
+        self,
+        sightings: Sequence[Sighting],
+        *,
+        watch: Stopwatch,
+        heat_maps: HeatMaps,
+        rejected: Mapping[Side, int] | None = None,
+    ) -> Screening:
+        """Judge what was seen; ``rejected`` counts frames that were not handed over."""
+        parts = self._parts()
+        by_side = _grouped(sightings)
+        in_face = any(sighting.scene == "face" for sighting in sightings)
+        with watch.step("judge"):
+            findings = {
+                side: self._finding(
+                    side,
+                    sights,
+                    rejected_before=(rejected or {}).get(side, 0),
+                    in_face=in_face,
+                    heat_maps=heat_maps,
+                )
+                for side, sights in by_side.items()
+            }
+        last = sightings[-1] if sightings else None
+        screening = Screening(
+            scene=_scene(sightings),
+            left=findings.get("left", findings.get("unknown")),
+            right=findings.get("right"),
+            face=last.face.box if last is not None and last.face is not None else None,
+            reasons=tuple(dict.fromkeys(r for s in sightings for r in s.reasons)),
+            timings_ms=dict(watch.taken_ms),
+            model=parts.classifier.card.label,
+            notice=f"{NOTICE} {parts.licence_note}".strip(),
+        )
+        keeping.keep_crops(screening, self._settings.saved_eyes_dir)
+        return screening
+
+    def new_followed_face(self) -> FollowedFace:
+        """Return what a stream of one visitor needs; pass it to :meth:`screen`."""
+        return self._parts().eyes.new_followed_face()
+
+    def new_stream(self, *, mirrored: bool = False) -> EyeStream:
+        """Open the stream of one visitor's webcam; it belongs to that visitor alone."""
+        return EyeStream(self._parts().eyes, self, best=BEST_FRAMES, mirrored=mirrored)
+
+    def status(self) -> dict[str, Any]:
+        """Return ``{"models", "memory"}`` for a health answer; opens nothing."""
+        memory = self._guard.state()
+        return {
+            "models": {"eyes": self._model_status()},
+            "memory": {
+                "available_mb": round(memory.available_mb),
+                "total_mb": round(memory.total_mb),
+                "floor_mb": self._settings.memory_floor_mb,
+            },
+        }
+
+    def _model_status(self) -> dict[str, Any]:
+        parts = self._opened
+        if parts is None:
+            return {"status": "loading"}
+        classifier, runtime = parts.classifier, parts.classifier.runtime
+        return {
+            "status": "ready",
+            "name": classifier.card.label,
+            "classes": list(classifier.classes),
+            "experimental": list(classifier.experimental),
+            "runtime": f"{runtime.name} {runtime.precision} on {runtime.device}",
+        }
+
+    def self_test(self) -> dict[str, str]:
+        """Open everything, check a drawn eye, and return model, runtime and heat map in words."""
+        self.warm()
+        status = self._model_status()
+        similarity = self._random_similarity()
+        return {
+            "model": str(status["name"]),
+            "runtime": str(status["runtime"]),
+            "heat_maps": "none"
+            if similarity is None
+            else f"{similarity:.2f} like those of random weights",
+        }
+
+    def _finding(
+        self,
+        side: Side,
+        sights: Sequence[EyeSight],
+        *,
+        rejected_before: int,
+        in_face: bool,
+        heat_maps: HeatMaps,
+    ) -> EyeFinding:
+        passing = sorted(
+            (sight for sight in sights if sight.quality.passed), key=lambda s: -s.quality.score
+        )
+        failed = [sight for sight in sights if not sight.quality.passed]
+        return self._parts().judge.judge(
+            side,
+            passing[:BEST_FRAMES],
+            rejected=failed,
+            rejected_count=len(failed) + rejected_before,
+            in_face=in_face,
+            heat_maps=heat_maps,
+        )
+
+    def _parts(self) -> _Parts:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def _open(self) -> _Parts:
+        self._guard.require(_OPEN_MB, what="opening the eye models")
+        settings = self._settings
+        landmarker = landmarks.open_landmarker(settings.landmarks)
+        classifier = EyeClassifier.open(
+            _model_folder(settings),
+            device=settings.device,
+            precision=settings.precision,
+            threads=settings.threads or None,
+        )
+        _check_contract(classifier, settings)
+        reader = AnatomyReader.open(threads=settings.threads or None)
+        return _Parts(
+            eyes=Eyes(
+                reader,
+                landmarker,
+                padding_x=settings.crop_padding_x,
+                padding_y=settings.crop_padding_y,
+            ),
+            classifier=classifier,
+            judge=Judge(classifier, cache(self._random_similarity)),
+            licence_note=landmarker.licence_note,
+        )
+
+    def _random_similarity(self) -> float | None:
+        """Measure how alike the model's maps and those of shuffled weights are, on drawn eyes."""
+        from engine.eyes.rendered import render_eye
+        from engine.eyes.rendered.truth import CONDITIONS
+
+        parts = self._parts()
+        weights = parts.classifier.head_weights
+        if weights is None:
+            return None
+        drawn = [
+            render_eye(np.random.default_rng(seed), condition=condition, framing="canonical")
+            for seed in range(4)
+            for condition in CONDITIONS
+        ]
+        crops = np.stack([cv2.resize(eye.picture, (OUT_WIDTH, OUT_HEIGHT)) for eye in drawn])
+        answers = parts.classifier.classify(crops.astype(np.uint8, copy=False))
+        features = [answer.features for answer in answers if answer.features is not None]
+        if len(features) != len(answers):
+            return None
+        likeliest = np.array([int(np.argmax(answer.logits)) for answer in answers])
+        return checks.head_randomisation(np.stack(features), weights, likeliest)
+
+
+def screen(
+    pictures: Picture | Sequence[Picture], *, screener: EyeScreener | None = None
+) -> Screening:
+    """Check the eyes in one picture, or in several frames of one person.
+
+    Uses one screener per process, opened on first use, unless another is given.
+    """
+    given = [pictures] if isinstance(pictures, np.ndarray) else pictures
+    return (screener or _shared_screener()).screen(given)
+
+
+@cache
+def _shared_screener() -> EyeScreener:
+    return EyeScreener()
+
+
+def _model_folder(settings: Settings) -> Path:
+    return settings.eye_model or shipped("models", "eyes")
+
+
+def _check_contract(classifier: EyeClassifier, settings: Settings) -> None:
+    """Stop a start with a model that is not the one that was asked for."""
+    card = classifier.card
+    if settings.eye_model_name and settings.eye_model_name != card.name:
+        raise ModelError(
+            f"LIGHTBOX_EYE_MODEL_NAME asks for {settings.eye_model_name!r}, but the card names "
+            f"{card.name!r}; correct the name or the folder."
+        )
+    if set(settings.eye_classes) != set(card.classes):
+        raise ModelError(
+            f"LIGHTBOX_EYE_CLASSES expects {', '.join(settings.eye_classes)}, but the eye model "
+            f"{card.label} has {', '.join(card.classes)}; set the classes that the model has."
+        )
+
+
+def _grouped(sightings: Sequence[Sighting]) -> dict[Side, list[EyeSight]]:
+    """Return sights by side; close-ups of unknown side count only when no side is known."""
+    grouped: dict[Side, list[EyeSight]] = {}
+    for sighting in sightings:
+        for side, sight in sighting.eyes.items():
+            grouped.setdefault(side, []).append(sight)
+    if len(grouped) > 1:
+        grouped.pop("unknown", None)
+    return grouped
+
+
+def _scene(sightings: Sequence[Sighting]) -> Any:  # noqa: ANN401 – a Scene
+    scenes = [sighting.scene for sighting in sightings]
+    return next((scene for scene in ("face", "close_up") if scene in scenes), "nothing")
+
+
+def _need_mb(pictures: Sequence[Picture]) -> float:
+    """Forecast: the pictures, grey and small copies of the largest, buffers of the networks."""
+    return 60.0 + 3 * max(picture.nbytes for picture in pictures) / 1e6
