@@ -54,8 +54,8 @@ def ours_stream() -> Callable[[Picture], Any]:
     from engine.settings import Settings
 
     screener = EyeScreener(Settings.from_env())
-    tracker = screener.new_tracker()
-    return lambda frame: screener.screen([frame], tracker=tracker)
+    followed = screener.new_followed_face()
+    return lambda frame: screener.screen([frame], followed=followed)
 
 
 def ours_still() -> Callable[[Picture], Any]:
@@ -101,9 +101,9 @@ def landmark_predictor() -> Any:
     """Return dlib's 68-point predictor when the optional package is installed, else ``None``."""
     import dlib
 
-    from engine.eyes.landmarks import installed_predictor
+    from engine.eyes.landmarks import packaged_predictor
 
-    path = installed_predictor()
+    path = packaged_predictor()
     return dlib.shape_predictor(str(path)) if path else None
 
 

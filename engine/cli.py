@@ -107,12 +107,15 @@ def _eyes_of(
     path: Path, screener: EyeScreener, settings: Settings, options: argparse.Namespace
 ) -> Document:
     from engine.eyes.documents import screening_json
+    from engine.eyes.judging import HeatMaps
     from engine.imaging import pictures
 
     try:
         data = _read(path, max_bytes=settings.max_upload_mb * 1_000_000)
         picture = pictures.decode(data, max_pixels=settings.max_megapixels * 1_000_000)
-        screening = screener.screen([picture], mirrored=options.mirrored)
+        screening = screener.screen(
+            [picture], mirrored=options.mirrored, heat_maps=HeatMaps(tested=True)
+        )
     except InputError as error:
         return {"file": str(path), "error": {"code": error.code, "message": str(error)}}
     if options.previews:
