@@ -88,32 +88,25 @@ def put_border(
     White or black wedges of a turned picture, streaks of a smeared border, plain bars, a line of
     text.
     """
-    height, width = labels.shape
-    kind = rng.uniform()
-    depth = rng.uniform(0.02, 0.18)
-    cover = np.zeros((height, width), np.uint8)
-    if kind < 0.45:
-        a, b = rng.uniform(0, depth, 2) * height
-        wedge = np.array([[0, 0], [width, 0], [width, b], [0, a]]).astype(np.int32)
-        cv2.fillPoly(cover, [wedge], 1)
-    elif kind < 0.75:
-        cover[: max(1, int(depth * height))] = 1
-    else:
+    if rng.uniform() < 0.2:
         _put_text(rng, picture)
-    turns = int(rng.integers(4))
-    if turns % 2 == 0:
-        cover = np.ascontiguousarray(np.rot90(cover, turns))
-    mask = cover.astype(bool)
-    if not mask.any():
         return
-    if rng.uniform() < 0.4 and turns == 0:
-        last = int(mask[:, 0].sum())
-        source = picture[min(last, height - 1)].copy()
-        picture[mask] = np.broadcast_to(source, picture.shape)[mask]
-    else:
-        value = (255, 255, 0, 0, 128)[int(rng.integers(5))]
-        picture[mask] = value
-    labels[mask] = 0
+    sides = rng.permutation(4)[: int(rng.integers(1, 4))]
+    is_streaked = rng.uniform() < 0.5
+    value = (255, 255, 0, 0, 128)[int(rng.integers(5))]
+    for side in sides.tolist():
+        # Views turned so that the side is on top: what is written there lands in the picture.
+        turned, turned_labels = np.rot90(picture, side), np.rot90(labels, side)
+        height, width = turned_labels.shape
+        start, stop = rng.uniform(0, 0.22 * height, 2)
+        depths = np.linspace(start, stop, width).astype(int)
+        mask = np.arange(height)[:, None] < depths[None, :]
+        if is_streaked:
+            edge = turned[depths, np.arange(width)]
+            turned[mask] = np.broadcast_to(edge, turned.shape)[mask]
+        else:
+            turned[mask] = value
+        turned_labels[mask] = 0
 
 
 def _put_text(rng: np.random.Generator, picture: NDArray[np.uint8]) -> None:

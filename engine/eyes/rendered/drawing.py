@@ -56,7 +56,7 @@ def draw_eye(rng: np.random.Generator, traits: Traits, placement: Placement) -> 
     """Draw chosen traits at a chosen place and photograph them."""
     planes, labels = draw_scene(rng, traits, placement)
     picture = photograph(rng, planes)
-    if rng.uniform() < 0.12:
+    if rng.uniform() < 0.16:
         put_border(rng, picture, labels)
     return describe(picture, labels, traits, placement)
 

@@ -65,7 +65,7 @@ def _sample_width(rng: np.random.Generator, framing: Framing) -> float:
         "half_face": (0.25, 0.45),
         "region": (0.42, 0.82),
         "close_up": (0.82, 1.35),
-        "iris": (1.5, 2.7),
+        "iris": (1.3, 2.7),
         "canonical": (0.66, 0.77),
     }[framing]
     return float(rng.uniform(low, high))
@@ -78,11 +78,11 @@ def sample_placement(
     height, width = size
     if framing == "any":
         choices: tuple[Framing, ...] = ("half_face", "region", "close_up", "iris", "canonical")
-        framing = choices[int(rng.choice(5, p=(0.14, 0.34, 0.24, 0.1, 0.18)))]
+        framing = choices[int(rng.choice(5, p=(0.13, 0.31, 0.24, 0.16, 0.16)))]
     steady = framing == "canonical"
     scale = _sample_width(rng, framing) * min(width, height * 1.3)
     roll = rng.normal(0, 0.04 if steady else 0.16)
-    stretch = float(np.exp(rng.normal(0, 0.05 if steady else 0.11)))
+    stretch = float(np.exp(rng.normal(0, 0.05 if steady else 0.14)))
     shear = rng.normal(0, 0.03 if steady else 0.1)
     nose_left = rng.uniform() < 0.5
     shape = np.array([[scale if nose_left else -scale, shear * scale], [0, scale / stretch]])

@@ -209,8 +209,9 @@ def _lens_tile(rng: np.random.Generator, lens: Lens) -> Field:
     if lens.kind == "mature":
         tile = 1.0 + 0.12 * milk
     elif lens.kind in ("nuclear", "reflex"):
-        core = rng.uniform(0.35, 0.85)
-        tile = 0.35 + 0.75 * smoothstep(radius, core + 0.35, core - 0.35) + 0.1 * milk
+        core, soft = rng.uniform(0.35, 0.85), rng.uniform(0.04, 0.35)
+        base = rng.uniform(0.0, 0.45)
+        tile = base + (1.1 - base) * smoothstep(radius, core + soft, core - soft) + 0.1 * milk
     elif lens.kind == "spokes":
         wedge = np.clip(_rays(rng, lens.lobes, 2) * 0.9 + 0.25, 0, 1)
         reach = smoothstep(radius, 0.0, 0.6) if rng.uniform() < 0.6 else 1 - 0.5 * radius

@@ -141,7 +141,7 @@ def _put_margins(stage: Stage, planes: Field) -> None:
     traits, rng = stage.traits, stage.rng
     tone = traits.skin.tone
     inflamed = 0.5 * traits.redness
-    width = rng.uniform(0.006, 0.018)
+    width = rng.uniform(0.006, 0.035)
     rim = smoothstep(stage.below, width + 0.008, width) * smoothstep(np.abs(stage.u), 0.53, 0.46)
     pink = (
         min(1.0, tone[0] * 0.7 + 0.28),

@@ -101,7 +101,7 @@ def test_iris_circle_covers_the_iris_pixels() -> None:
 
 
 def test_healthy_pupils_are_darker_than_the_white_of_the_eye() -> None:
-    """Without reflections and camera, a healthy pupil is darker than 0.6 of the sclera (medians)."""
+    """Without reflections and camera, a healthy pupil is darker than 0.6 of the sclera."""
     for seed in range(25):
         picture, eye = scene(seed, "Healthy", reflections=False)
         grey = picture.mean(axis=2)
