@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any, final
 
 import gradio as gr
+from fastapi import FastAPI
+from gradio.routes import App
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache
 
@@ -37,12 +39,14 @@ class _ForgetfulHolder(StateHolder):
         return super().__getitem__(session_id)
 
 
-def forget_values(blocks: gr.Blocks) -> None:
-    """Let the application of ``blocks`` (after mounting) keep nothing that a visitor sent."""
+def forget_values(app: FastAPI, blocks: gr.Blocks) -> None:
+    """Let the application that was mounted on ``app`` keep nothing that a visitor sent."""
     blocks.state_session_capacity = _SESSIONS
     holder = _ForgetfulHolder()  # type: ignore[no-untyped-call]  # Gradio has no type there
     holder.set_blocks(blocks)
-    blocks.app.state_holder = holder
+    mounted = (getattr(route, "app", None) for route in app.routes)
+    inner = next(one for one in mounted if isinstance(one, App) and one.blocks is blocks)
+    inner.state_holder = holder
     blocks._queue.pending_messages_per_session = LRUCache(_SESSIONS)  # noqa: SLF001 – no setting
 
 

@@ -74,8 +74,9 @@ class StandInScreener:
     def warm(self) -> None:
         """Nothing to load."""
 
-    def screen(self, pictures: Sequence[np.ndarray]) -> Screening:
+    def screen(self, pictures: Sequence[np.ndarray], *, heat_maps: object = None) -> Screening:
         """Answer for the first picture."""
+        del heat_maps
         self.before()
         picture = pictures[0]
         self.seen.append(picture)
@@ -97,7 +98,7 @@ class StandInScreener:
 
     def status(self) -> dict:
         """Return what health shows."""
-        return {"models": {"eyes": {"name": "stand-in", "loaded": True}}}
+        return {"models": {"eyes": {"name": "stand-in", "status": "ready"}}, "memory": {}}
 
 
 def _kind(red: int, green: int, blue: int) -> str:

@@ -61,12 +61,13 @@ def build_app(
         Where it will be mounted; links to the plain routes depend on it.
     """
     service = EyeService(screener, settings, admission)
-    with _EyeBlocks(
+    blocks = _EyeBlocks(
         title=page.TITLE,
         analytics_enabled=False,
         delete_cache=(600, 600),  # nothing of ours is there; this guards against Gradio's habits
         fill_width=True,
-    ) as blocks:
+    )
+    with blocks:
         gr.HTML(
             html_template=page.page_html(settings, path=path),
             js_on_load=page.START,
@@ -108,7 +109,7 @@ def mount(app: FastAPI, blocks: gr.Blocks, settings: Settings, path: str = "/eye
             theme=page_theme(),
             root_path=f"{settings.root_path}{path}" if settings.root_path else None,
         )
-    forget_values(blocks)
+    forget_values(app, blocks)
     rules = GateRules(
         path=path,
         blocks=blocks,

@@ -11,14 +11,16 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, final
 
+import gradio
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 import engine
 from engine.eyes import documents, wording
+from engine.eyes.judging import HeatMaps
 from engine.eyes.report import report_html
-from engine.eyes.results import EyeFinding, Screening
+from engine.eyes.results import EyeFinding, Screening, Side
 from engine.imaging import overlays
 from engine.imaging.boxes import Box
 from engine.settings import Settings
@@ -35,13 +37,40 @@ Document = dict[str, Any]
 class Step(Protocol):
     """What the engine says after one frame of a stream."""
 
-    face: Box | None
-    eyes: Mapping[str, Box]
-    coach: str
-    progress: Mapping[str, int]
-    needed: int
-    done: bool
-    timings_ms: Mapping[str, float]
+    @property
+    def face(self) -> Box | None:
+        """Where the face is, in pixels of the frame."""
+        ...
+
+    @property
+    def eyes(self) -> Mapping[Side, Box]:
+        """Where the eyes are."""
+        ...
+
+    @property
+    def coach(self) -> str:
+        """What the person should change."""
+        ...
+
+    @property
+    def progress(self) -> Mapping[Side, int]:
+        """Good frames kept of each eye."""
+        ...
+
+    @property
+    def needed(self) -> int:
+        """Good frames wanted of each eye."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the result is due."""
+        ...
+
+    @property
+    def timings_ms(self) -> Mapping[str, float]:
+        """Milliseconds of each step."""
+        ...
 
 
 class Stream(Protocol):
@@ -59,7 +88,9 @@ class Stream(Protocol):
 class Screener(Protocol):
     """The engine's eye check, as far as the pages need it."""
 
-    def screen(self, pictures: Sequence[NDArray[np.uint8]]) -> Screening:
+    def screen(
+        self, pictures: Sequence[NDArray[np.uint8]], *, heat_maps: HeatMaps | None = None
+    ) -> Screening:
         """Judge one picture, or several frames of one person."""
         ...
 
@@ -89,18 +120,18 @@ class EyeService:
     def predict(self, frames: Sequence[Mapping[str, Any]], *, report: bool = False) -> Document:
         """Judge the frames of one person together."""
         with self.admission.work():
-            body = self._answer(self._screener.screen(self.reader.read_frames(frames)), report)
+            body = self._judged(self.reader.read_frames(frames), report=report)
         return {"status_code": 200, "body": body}
 
     def upload(self, image: str | Mapping[str, Any], *, report: bool = False) -> Document:
         """Judge one picture."""
         with self.admission.work():
-            return self._answer(self._screener.screen([self.reader.read(image)]), report)
+            return self._judged([self.reader.read(image)], report=report)
 
     def upload_bytes(self, data: bytes) -> Document:
         """Judge the picture in the bytes of a file."""
         with self.admission.work():
-            return self._answer(self._screener.screen([self.reader.read_bytes(data)]), report=False)
+            return self._judged([self.reader.read_bytes(data)], report=False)
 
     def screen_frame(
         self,
@@ -119,21 +150,42 @@ class EyeService:
                 step = stream.offer(picture)
                 answer = {"session": name, **_step_document(step)}
                 if step.done or finish:
-                    answer["result"] = self._answer(stream.result(), report)
+                    answer["result"] = _answer(stream.result(), report=report)
                     self.streams.end(name)
         return answer
 
     def health(self) -> Document:
-        """Return whether the check can be used, with versions, memory and models."""
-        return {"status": "ok", "version": engine.__version__, **self._screener.status()}
+        """Return whether the check can be used, with versions, memory and models.
 
-    def _answer(self, screening: Screening, report: bool) -> Document:
-        document = documents.screening_json(screening, previews=True)
-        for name, finding in (("left_eye", screening.left), ("right_eye", screening.right)):
-            _add_what_the_page_draws(document[name], finding)
-        if report:
-            document["report"] = report_html(screening)
-        return document
+        ``status`` is ``loading`` until every model is open, then ``ok``.
+        """
+        status = self._screener.status()
+        loading = any(model["status"] != "ready" for model in status["models"].values())
+        return {
+            "status": "loading" if loading else "ok",
+            "version": engine.__version__,
+            "gradio": gradio.__version__,
+            **status,
+            "requests": {
+                "inside": self.admission.inside,
+                "capacity": self.admission.capacity,
+                "streams": len(self.streams),
+            },
+        }
+
+    def _judged(self, pictures: Sequence[NDArray[np.uint8]], *, report: bool) -> Document:
+        # Somebody will look at these heat maps, so they have to earn their place.
+        screening = self._screener.screen(pictures, heat_maps=HeatMaps(tested=True))
+        return _answer(screening, report=report)
+
+
+def _answer(screening: Screening, *, report: bool) -> Document:
+    document = documents.screening_json(screening, previews=True)
+    for name, finding in (("left_eye", screening.left), ("right_eye", screening.right)):
+        _add_what_the_page_draws(document[name], finding)
+    if report:
+        document["report"] = report_html(screening)
+    return document
 
 
 def _add_what_the_page_draws(eye: Document, finding: EyeFinding | None) -> None:

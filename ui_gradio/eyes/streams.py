@@ -36,7 +36,7 @@ class Streams(Generic[S]):
         self,
         open_stream: Callable[[], S],
         *,
-        most: int = 24,
+        most: int = 64,
         idle_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -1,0 +1,44 @@
+"""What callers are told when something fails."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from engine import errors
+from ui_gradio.problems import OUR_FAULT, problem_of, response_of
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (errors.InputError("Wrong."), 400, "bad_input"),
+        (errors.PictureError("Empty."), 400, "bad_picture"),
+        (errors.TooLargeError("Long."), 413, "too_large"),
+        (errors.RequestError("No 'image'."), 422, "bad_request"),
+        (errors.BusyError("Full."), 429, "busy"),
+        (errors.MemoryShortError("Short."), 507, "memory_short"),
+        (errors.ModelError("Altered."), 500, "bad_model"),
+    ],
+)
+def test_each_error_has_its_status_and_keeps_its_sentence(
+    error: errors.LightboxError, status: int, code: str
+) -> None:
+    """The caller's faults are 4xx, ours 5xx, and the sentence of the error is shown."""
+    problem = problem_of(error)
+    assert (status, code, str(error)) == (problem.status, problem.code, problem.message)
+
+
+def test_an_unexpected_error_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug's words stay in the log; the caller reads one general sentence."""
+    with caplog.at_level(logging.ERROR):
+        problem = problem_of(ZeroDivisionError("secret path /srv"))
+    assert (problem.status, problem.code, problem.message) == (500, "server_error", OUR_FAULT)
+    assert "secret path /srv" in caplog.text
+
+
+def test_busy_says_when_to_come_back() -> None:
+    """A 429 carries Retry-After in seconds."""
+    answer = response_of(errors.BusyError("Full.", retry_after_s=7))
+    assert answer.headers["retry-after"] == "7"
