@@ -1,9 +1,10 @@
 """Eyes that we draw ourselves, with everything known about them.
 
-Pictures of the outside of an eye (:func:`render_eye`) and of things that are no eye
-(:func:`render_not_an_eye`), each made from a random generator alone: a seed is the picture. They
-train the anatomy reader, pre-train the classifier and give tests a truth that follows from the
-construction. They are drawings: no figure measured on them says how good a model is on photographs.
+Pictures of the outside of an eye (:func:`render_eye`), of things that are no eye
+(:func:`render_not_an_eye`) and of whole faces (:func:`render_face`), each made from a random
+generator alone: a seed is the picture. They train the anatomy reader, pre-train the classifier
+and give tests a truth that follows from the construction. They are drawings: no figure measured on
+them says how good a model is on photographs.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.eyes.rendered.drawing import draw_eye, render_eye
+    from engine.eyes.rendered.face import render_face
     from engine.eyes.rendered.others import KINDS, render_not_an_eye
     from engine.eyes.rendered.traits import Traits, sample_traits
-    from engine.eyes.rendered.truth import Condition, Framing, RenderedEye
+    from engine.eyes.rendered.truth import Condition, Framing, RenderedEye, RenderedFace
 
 __all__ = [
     "KINDS",
     "Condition",
     "Framing",
     "RenderedEye",
+    "RenderedFace",
     "Traits",
     "draw_eye",
     "render_eye",
+    "render_face",
     "render_not_an_eye",
     "sample_traits",
 ]
@@ -34,9 +38,11 @@ _HOMES = {
     "Condition": "truth",
     "Framing": "truth",
     "RenderedEye": "truth",
+    "RenderedFace": "truth",
     "Traits": "traits",
     "draw_eye": "drawing",
     "render_eye": "drawing",
+    "render_face": "face",
     "render_not_an_eye": "others",
     "sample_traits": "traits",
 }

@@ -17,7 +17,7 @@ from engine.eyes.rendered.stage import Stage
 from engine.eyes.rendered.traits import Traits, sample_traits
 from engine.eyes.rendered.truth import IRIS, PUPIL, SCLERA, Condition, Framing, RenderedEye
 
-__all__ = ["draw_eye", "draw_scene", "render_eye"]
+__all__ = ["describe", "draw_eye", "draw_scene", "draw_skin_and_eye", "render_eye"]
 
 
 def render_eye(
@@ -65,21 +65,36 @@ def draw_scene(
     rng: np.random.Generator, traits: Traits, placement: Placement
 ) -> tuple[Field, NDArray[np.uint8]]:
     """Return the scene before any camera, (3, H, W) in 0..1, and its labels (H, W)."""
-    curves = lid_curves(traits.lids, traits.stye)
-    stage = Stage.build(rng, traits, placement, curves)
-    globe, iris, pupil = draw_globe(stage)
-    planes = draw_skin(stage)
-    planes += stage.opening * (globe - planes)
-    put_hair(stage, planes)
+    stage, planes, labels = _draw_head(rng, traits, placement)
     if traits.slit_lamp > 0 and placement.scale_px > 0.5 * placement.size[1]:
         _put_slit_lamp(stage, planes)
     elif rng.uniform() < 0.2:
         edge = rng.uniform(0.8, 1.5)
         bow = stage.u + np.float32(rng.uniform(-0.1, 0.2)) * stage.v * stage.v
         put_background(rng, planes, smoothstep(bow, edge, edge + 0.06))
+    return planes, labels
+
+
+def draw_skin_and_eye(
+    rng: np.random.Generator, traits: Traits, placement: Placement
+) -> tuple[Field, NDArray[np.uint8]]:
+    """Return planes and labels as :func:`draw_scene` does, without lamp and background."""
+    _, planes, labels = _draw_head(rng, traits, placement)
+    return planes, labels
+
+
+def _draw_head(
+    rng: np.random.Generator, traits: Traits, placement: Placement
+) -> tuple[Stage, Field, NDArray[np.uint8]]:
+    curves = lid_curves(traits.lids, traits.stye)
+    stage = Stage.build(rng, traits, placement, curves)
+    globe, iris, pupil = draw_globe(stage)
+    planes = draw_skin(stage)
+    planes += stage.opening * (globe - planes)
+    put_hair(stage, planes)
     labels = np.where(pupil > 0.5, PUPIL, np.where(iris > 0.5, IRIS, SCLERA)).astype(np.uint8)
     labels *= stage.opening > 0.5
-    return planes, labels
+    return stage, planes, labels
 
 
 def _put_slit_lamp(stage: Stage, planes: Field) -> None:

@@ -60,7 +60,7 @@ def _relief(stage: Stage, mottled: Field) -> Field:
     shade -= np.float32(rng.uniform(0, 0.3)) * hollow
     bone = gaussian(v - 0.12 * u * u, rng.uniform(-0.55, -0.38), 0.13)
     shade += np.float32(rng.uniform(-0.05, 0.14)) * bone
-    nose = smoothstep(u, -0.75, -1.15)
+    nose = smoothstep(u, -0.75, -1.15) * smoothstep(v, -0.45, 0.2)
     shade += np.float32(rng.uniform(-0.35, 0.2)) * nose
     shade += _creases(stage, lids.crease, lids.crease_strength, lids.hood)
     if skin.wrinkles > 0.05:
