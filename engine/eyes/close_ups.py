@@ -1,12 +1,14 @@
 """Find the eyes in a picture that shows no face: one eye from near, or a strip with both.
 
-The eye's anatomy is read where a reader is given (see :mod:`engine.eyes.anatomy`); without one,
-or where it sees nothing, OpenCV's eye cascades are asked, which know healthy eyes only.
+The eye's anatomy is read where a reader is given (see :mod:`engine.eyes.anatomy`). Without one
+OpenCV's eye cascades are asked, which know healthy eyes only: of 200 close-ups, most of them of
+diseased eyes, they see half. With a reader they only point to places to look at again.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -47,7 +49,7 @@ def find_close_up(
     picture
         ``(H, W, 3) uint8 RGB``, upright.
     anatomy_reader
-        Reads eyes; see the module.
+        Reads eyes; what it does not confirm is no eye.
     mirrored
         Whether the picture is shown as in a mirror: swaps left and right of a strip.
 
@@ -64,11 +66,12 @@ def find_close_up(
         )
     if min(picture.shape[:2]) < MIN_SIDE_PX:
         return {}
-    if anatomy_reader is not None:
-        found = _read(picture, anatomy_reader, mirrored=mirrored)
-        if found:
-            return found
-    return _by_cascades(picture, mirrored=mirrored)
+    if anatomy_reader is None:
+        return _by_cascades(picture, mirrored=mirrored)
+    found = _read(picture, anatomy_reader, mirrored=mirrored)
+    return found or _confirmed(
+        picture, _by_cascades(picture, mirrored=mirrored), reader=anatomy_reader
+    )
 
 
 def _read(
@@ -121,6 +124,29 @@ def _location(anatomy: EyeAnatomyLike, part: Box) -> EyeLocation | None:
     )
 
 
+def _confirmed(
+    picture: NDArray[np.uint8], eyes: dict[Side, EyeLocation], *, reader: AnatomyReading
+) -> dict[Side, EyeLocation]:
+    """Keep what the cascades saw only where the reader, looking at that place, sees an eye too."""
+    rows, columns = picture.shape[:2]
+    parts = [
+        eye.box.padded(x=0.4 * eye.width_px, y=0.5 * eye.width_px).clipped(
+            width=columns, height=rows
+        )
+        for eye in eyes.values()
+    ]
+    if not parts or any(min(part.width, part.height) < MIN_SIDE_PX for part in parts):
+        return {}
+    seen = _seen(picture, parts, reader)
+    if any(each is None for each in seen):
+        return {}
+    return {
+        side: replace(eye, side=side)
+        for side, eye in zip(eyes, seen, strict=True)
+        if eye is not None
+    }
+
+
 def is_pair(left: Corners, right: Corners) -> bool:
     """Say whether two eyes can be of one face, seen from the front.
 
@@ -142,16 +168,7 @@ def is_pair(left: Corners, right: Corners) -> bool:
 
 def _sides(pair: tuple[EyeLocation, EyeLocation], *, mirrored: bool) -> dict[Side, EyeLocation]:
     sides: tuple[Side, Side] = ("left", "right") if mirrored else ("right", "left")
-    return {
-        side: EyeLocation(
-            side=side,
-            corners=eye.corners,
-            source=eye.source,
-            confidence=eye.confidence,
-            openness=eye.openness,
-        )
-        for side, eye in zip(sides, pair, strict=True)
-    }
+    return {side: replace(eye, side=side) for side, eye in zip(sides, pair, strict=True)}
 
 
 def _by_cascades(picture: NDArray[np.uint8], *, mirrored: bool) -> dict[Side, EyeLocation]:

@@ -135,20 +135,28 @@ class HogFinder:
     ----------
     long_side_px
         Pictures are brought to this length before searching.
+    least_long_side_px
+        Pictures smaller than this are not searched: a coarser finder has seen all of them.
     threshold
         Smallest margin of the detector; 0 is dlib's own choice.
     """
 
     name = "hog"
 
-    def __init__(self, *, long_side_px: int = 480, threshold: float = 0.0) -> None:
+    def __init__(
+        self, *, long_side_px: int = 480, least_long_side_px: int = 0, threshold: float = 0.0
+    ) -> None:
         self._long_side_px = long_side_px
+        self._least_long_side_px = least_long_side_px
         self._threshold = threshold
         self._detector = dlib.get_frontal_face_detector()
         self._lock = threading.Lock()
 
     def find(self, picture: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; confidence from the detector's margin."""
+        check_picture(picture)
+        if max(picture.shape[:2]) < self._least_long_side_px:
+            return []
         grey, factor = _small_grey(picture, long_side_px=self._long_side_px)
         with self._lock:
             found, scores, kinds = self._detector.run(grey, 0, self._threshold)
@@ -199,9 +207,12 @@ class FinderChain:
         each of ``turns`` (degrees clockwise that the face may be turned by), the surest finder
         first. Each turn costs a search, so this is meant for stills, not for streams.
         """
-        faces = self.find(picture)
-        if faces:
-            return faces
+        return self.find(picture) or self.find_sideways(picture, turns=turns)
+
+    def find_sideways(
+        self, picture: NDArray[np.uint8], *, turns: Sequence[float] = PHONE_TURNS
+    ) -> list[Face]:
+        """Return the faces that only a turn of the picture shows, as :meth:`find_turned` does."""
         grey, factor = _small_grey(picture, long_side_px=480)
         for finder in reversed(self._finders):
             found = [face for turn in turns for face in _find_at(finder, grey, turn)]
@@ -220,7 +231,9 @@ def stream_finder() -> FinderChain:
 
 def still_finder() -> FinderChain:
     """Return the chain for stills: as for a stream, then once more for faces from 8 percent."""
-    return FinderChain((HaarFinder(), HogFinder(), HogFinder(long_side_px=960)))
+    return FinderChain(
+        (HaarFinder(), HogFinder(), HogFinder(long_side_px=960, least_long_side_px=600))
+    )
 
 
 def box_from_hog(rectangle: Any, *, roll_deg: float) -> Box:  # noqa: ANN401 – dlib has no types
@@ -242,7 +255,8 @@ def _small_grey(
     """Return the picture in grey at ``long_side_px``, and the factor back to its own size."""
     check_picture(picture)
     rows, columns = picture.shape[:2]
-    factor = max(rows, columns) / long_side_px
+    # Twice enlarged, nothing new is to be seen.
+    factor = max(max(rows, columns) / long_side_px, 0.5)
     size = (max(round(columns / factor), 1), max(round(rows / factor), 1))
     how = cv2.INTER_AREA if factor > 1 else cv2.INTER_LINEAR
     # Shrink before grey: fewer pixels to convert.

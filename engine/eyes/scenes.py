@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,14 @@ from engine.eyes.landmarks import (
 )
 from engine.eyes.results import Scene, Side
 
-__all__ = ["SceneFound", "read_scene"]
+__all__ = ["SURE", "SceneFound", "read_scene"]
+
+SURE: Final = 0.6
+"""Confidence from which a face is believed although its eyes cannot be seen."""
+
+CERTAIN: Final = 0.8
+"""Confidence from which a face is not questioned. Below it, an eye that is more than 0.6 times as
+wide as the face (0.2 is usual) shows that the picture is a close-up."""
 
 
 @final
@@ -50,9 +57,9 @@ def read_scene(
 ) -> SceneFound:
     """Find the eyes of a still.
 
-    A face must hold an eye where a face has it, or have been seen by the surer finder; a close-up
-    that a finder takes for a face does not. A picture without a face is read as a close-up, and
-    only then turned, because a turned phone is rarer than a close-up.
+    A face must hold an eye where a face has it, or have been surely seen by the surer finder; a
+    close-up that a finder takes for a face does not. A picture without a face is read as a
+    close-up, and only then turned, because a turned phone is rarer than a close-up.
 
     Parameters
     ----------
@@ -65,13 +72,16 @@ def read_scene(
     """
     faces = finder.find(picture)
     kept = next((f for f in faces if _is_face(picture, f, cascades)), None)
-    if kept is None:
+    if kept is None or kept.confidence < CERTAIN:
         eyes = find_close_up(picture, anatomy_reader, mirrored=mirrored)
-        if eyes:
+        widest = max((eye.width_px for eye in eyes.values()), default=0.0)
+        if eyes and (kept is None or widest > 0.6 * kept.box.width):
             return SceneFound(scene="close_up", face=None, eyes=eyes)
-        faces = faces or finder.find_turned(picture)
-        # Without a better idea, a face whose eyes are closed or covered is still a face.
-        kept = next(iter(faces), None)
+        # A face whose eyes are closed or covered is still a face, when the finder was sure.
+        kept = kept or next((face for face in faces if face.confidence >= SURE), None)
+    if kept is None:
+        faces = finder.find_sideways(picture)
+        kept = next((f for f in faces if has_eyes(picture, f, cascades=cascades)), None)
     if kept is None:
         return SceneFound(
             scene="nothing",
@@ -86,7 +96,8 @@ def read_scene(
 
 
 def _is_face(picture: NDArray[np.uint8], face: Face, cascades: CascadeLandmarker) -> bool:
-    return face.source == "hog" or has_eyes(picture, face, cascades=cascades)
+    is_sure = face.source == "hog" and face.confidence >= SURE
+    return is_sure or has_eyes(picture, face, cascades=cascades)
 
 
 def _about(faces: list[Face]) -> tuple[str, ...]:

@@ -122,6 +122,14 @@ def test_the_surer_finder_is_believed(read: Callable) -> None:
     assert read(picture, face, sure=0.9).scene == "face"
 
 
+def test_a_doubtful_face_inside_of_an_eye(read: Callable, portrait: np.ndarray) -> None:
+    """An eye that is wider than the doubtful "face" with eyes makes the picture a close-up."""
+    # The reader sees an eye of 0.6 × 512 px; the face measures 111 px.
+    assert read(portrait, replace(FACE, confidence=0.5), sure=0.9).scene == "close_up"
+    assert read(portrait, replace(FACE, confidence=0.5), sure=0.1).scene == "face"
+    assert read(portrait, replace(FACE, confidence=0.9), sure=0.9).scene == "face"
+
+
 def test_no_face_but_an_eye(read: Callable, portrait: np.ndarray) -> None:
     """Without a face, the picture is read as a close-up."""
     assert read(portrait[90:118, 186:222].repeat(5, 0).repeat(5, 1), sure=0.8).scene == "close_up"
