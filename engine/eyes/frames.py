@@ -53,6 +53,10 @@ _WORDS: Final[Mapping[str, CoachWord]] = {
 
 _ORDER: Final = tuple(LINES)
 
+DARK_PERCENT: Final = 12.0
+BRIGHT_PERCENT: Final = 92.0
+"""Mean grey level of a frame outside of which a face is not found for want of light."""
+
 Extra = TypeVar("Extra")
 
 
@@ -189,6 +193,8 @@ class Coach:
         self,
         qualities: Mapping[Side, EyeQuality],
         collector: FrameCollector[Extra],
+        *,
+        brightness_percent: float | None = None,
     ) -> CoachLine:
         """Return the line for this frame.
 
@@ -198,8 +204,13 @@ class Coach:
             The eyes of this frame; empty when no face was seen.
         collector
             Where the frames are collected.
+        brightness_percent
+            Mean grey level of the whole frame, 0..100: a face cannot be found in the dark, and
+            "look into the camera" would not help there.
         """
-        word: CoachWord = "done" if collector.is_complete else advice_word(qualities)
+        word = advice_word(qualities, brightness_percent=brightness_percent)
+        if collector.is_complete:
+            word = "done"
         now = self._clock()
         if word != self._wanted:
             self._wanted, self._since_s = word, now
@@ -213,14 +224,19 @@ class Coach:
         return CoachLine(word=self._shown, text=text, progress=collector.progress)
 
 
-def advice_word(qualities: Mapping[Side, EyeQuality]) -> CoachWord:
+def advice_word(
+    qualities: Mapping[Side, EyeQuality], *, brightness_percent: float | None = None
+) -> CoachWord:
     """Return what to ask for in this frame, without hysteresis.
 
     What blocks comes before what only lowers the score; within each, the order of
-    :data:`CoachWord`. Both eyes are looked at.
+    :data:`CoachWord`. Both eyes are looked at. Without a face a frame that is dark or burnt out
+    (:data:`DARK_PERCENT`, :data:`BRIGHT_PERCENT`) asks for other light, any other for a look.
     """
     if not qualities:
-        return "look"
+        if brightness_percent is None or DARK_PERCENT <= brightness_percent <= BRIGHT_PERCENT:
+            return "look"
+        return "light" if brightness_percent < DARK_PERCENT else "dim"
     failed = [m for quality in qualities.values() for m in quality.measures if not m.passed]
     for is_blocking in (True, False):
         words = {_word(m) for m in failed if m.blocking == is_blocking} - {None}

@@ -69,7 +69,9 @@ class EyeStream:
         for side, sight in sighting.eyes.items():
             self._keep(side, sight)
         line = self._coach.advise(
-            {side: sight.quality for side, sight in sighting.eyes.items()}, self._collector
+            {side: sight.quality for side, sight in sighting.eyes.items()},
+            self._collector,
+            brightness_percent=100 * float(picture[::8, ::8].mean()) / 255,
         )
         sides: tuple[Side, Side] = ("left", "right")
         return StreamStep(

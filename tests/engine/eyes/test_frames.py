@@ -209,3 +209,14 @@ class TestCoach:
         collector.offer(frame("right", 0.5))
         line = coach.advise({"left": quality()}, collector)
         assert (line.word, line.progress) == ("done", 1)
+
+
+@pytest.mark.parametrize(
+    ("brightness_percent", "word"),
+    [(3.0, "light"), (12.0, "look"), (50.0, "look"), (92.0, "look"), (97.0, "dim"), (None, "look")],
+)
+def test_without_a_face_the_light_decides_what_is_asked(
+    brightness_percent: float | None, word: str
+) -> None:
+    """In the dark no face can be found: light is asked for, not a look into the camera."""
+    assert frames.advice_word({}, brightness_percent=brightness_percent) == word
