@@ -55,7 +55,9 @@ def make_sample(rng: np.random.Generator) -> Sample:
         return _two_eyes(rng)
     if kind < _NO_EYE + 0.11:
         return _in_a_scene(rng)
-    eye = _eye(rng, _sample_size(rng), "any")
+    # The closest framings are the hardest: there is little but iris, and no corner.
+    framing: Framing = "iris" if rng.uniform() < 0.12 else "any"
+    eye = _eye(rng, _sample_size(rng), framing)
     picture, labels = eye.picture, eye.labels.copy()
     if rng.uniform() < 0.15:
         _cover(rng, picture, labels)

@@ -79,7 +79,15 @@ def _put_redness(stage: Stage, planes: Field, distance: Field, mottled: Field) -
         # Conjunctivitis spares the limbus, uveitis does not; both kinds are wanted.
         spared = smoothstep(distance, 0.9, rng.uniform(1.1, 2.6))
         field = np.clip(0.8 + 0.35 * mottled, 0.2, 1.3) * (0.45 + 0.55 * spared)
-        blend(planes, np.clip(field * np.float32(0.85 * traits.diffuse), 0, 0.85), _INFLAMED)
+        deep = rng.uniform() < 0.4
+        tint = _INFLAMED if not deep else (float(rng.uniform(0.5, 0.8)), 0.14, 0.14)
+        blend(planes, np.clip(field * np.float32(0.85 * traits.diffuse), 0, 0.85), tint)
+    if traits.bleeding > 0:
+        # Blood under the conjunctiva: a sharp, even, deep red patch.
+        patch = fractal(rng, stage.shape, 0.3 * stage.scale)
+        level = rng.uniform(-0.5, 0.8)
+        blood = smoothstep(patch, level, level + 0.3) * np.float32(0.9 * traits.bleeding)
+        blend(planes, blood, (0.55, 0.05, 0.06))
     if traits.vessels > 0.01:
         mask = _vessels(stage, count=int(8 + 110 * min(traits.vessels, 1.0)))
         blend(planes, np.clip(mask * np.float32(0.4 + 0.9 * traits.vessels), 0, 0.9), _BLOOD)
@@ -246,7 +254,8 @@ def _put_shade(stage: Stage, planes: Field, du: Field, dv: Field, iris: Field) -
         -rng.uniform(0, 0.6) / traits.iris_radius
     )
     shade *= 1 + far * iris
-    planes *= np.clip(shade, 0.1, 1.6)
+    shade *= 1 + np.float32(traits.side_light) * du * np.float32(1.5)
+    planes *= np.clip(shade, 0.06, 1.8)
 
 
 def _put_reflections(stage: Stage, planes: Field, iris: Field) -> None:

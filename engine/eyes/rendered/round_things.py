@@ -183,7 +183,7 @@ def rings(rng: np.random.Generator, size: tuple[int, int]) -> Field:
     distance, angle, _ = _polar(rng, size, low=0.25, high=0.6)
     edges = np.sort(rng.uniform(0.1, 1, int(rng.integers(2, 7))))[::-1]
     for edge in (1.0, *edges.tolist()):
-        soft = rng.uniform(0.01, 0.06)
+        soft = rng.uniform(0.005, 0.02)
         blend(planes, smoothstep(distance, edge + soft, edge - soft), colour(rng))
     holes = int(rng.choice((0, 0, 2, 4)))
     for k in range(holes):

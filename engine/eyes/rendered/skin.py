@@ -150,6 +150,11 @@ def _put_margins(stage: Stage, planes: Field) -> None:
     )
     rim *= 1 - stage.upper
     blend(planes, rim * np.float32(rng.uniform(0.2, 0.9)), pink)
+    if traits.condition == "Conjunctivitis" and rng.uniform() < 0.15:
+        # The lower lid drawn down: its red inside shows as a band.
+        band = smoothstep(stage.below, rng.uniform(0.05, 0.14), 0.02) * (1 - stage.upper)
+        band *= smoothstep(np.abs(stage.u), 0.5, 0.38)
+        blend(planes, band * np.float32(0.85), (0.78, 0.2, 0.2))
     edge = smoothstep(stage.above, rng.uniform(0.012, 0.03), 0.0) * smoothstep(
         np.abs(stage.u), 0.56, 0.48
     )

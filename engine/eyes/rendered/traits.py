@@ -44,6 +44,9 @@ _IRISES: Final = (
     ((44, 26, 18), (58, 34, 22)),
     ((70, 42, 26), (92, 56, 32)),
     ((98, 62, 38), (128, 80, 44)),
+    ((92, 46, 26), (112, 56, 30)),
+    ((124, 66, 36), (140, 76, 42)),
+    ((58, 30, 20), (64, 34, 22)),
     ((128, 86, 48), (160, 108, 56)),
     ((112, 98, 58), (140, 96, 50)),
     ((96, 112, 78), (140, 118, 66)),
@@ -174,6 +177,8 @@ class Traits:
     lens: Lens
     haze: float
     slit_lamp: float
+    side_light: float
+    bleeding: float
     reflections: int
     mirror: float
     stye: Stye | None
@@ -320,7 +325,9 @@ def sample_traits(
     }[condition]
     mix = rng.uniform(0.25, 1)
     dilated = rng.uniform() < (0.65 if cataract else 0.12)
-    outer, inner = _IRISES[int(rng.integers(len(_IRISES)))]
+    # Most people have brown eyes: the first of the table.
+    brown = rng.uniform() < 0.5
+    outer, inner = _IRISES[int(rng.integers(7 if brown else len(_IRISES)))]
     radius = float(rng.uniform(0.185, 0.262))
     slack = 0.42 * openness
     gaze_v = float(np.clip(rng.normal(-0.02, 0.035), -slack, slack))
@@ -337,7 +344,7 @@ def sample_traits(
         iris_outer=_near(rng, outer, 0.14),
         iris_inner=_near(rng, inner, 0.14),
         iris_radius=radius,
-        iris_contrast=float(rng.uniform(0.15, 1)),
+        iris_contrast=float(rng.uniform(0.02, 1) * rng.uniform(0.3, 1)),
         limbus=float(rng.uniform(0.03, 0.18)),
         limbal_ring=float(rng.uniform(0, 0.8)),
         pupil_ratio=float(rng.uniform(0.58, 0.9) if dilated else rng.uniform(0.2, 0.58)),
@@ -347,6 +354,8 @@ def sample_traits(
         slit_lamp=float(rng.uniform(0.3, 1))
         if rng.uniform() < (0.35 if cataract else 0.1)
         else 0.0,
+        side_light=float(rng.normal(0, 0.5)) if rng.uniform() < 0.3 else 0.0,
+        bleeding=float(rng.uniform(0.3, 1)) if red_eye and rng.uniform() < 0.15 else 0.0,
         reflections=int(rng.choice(5, p=(0.08, 0.4, 0.27, 0.15, 0.1))),
         mirror=float(rng.beta(1, 3)),
         stye=_sample_stye(rng) if condition == "Stye" else None,
