@@ -16,7 +16,7 @@ glare          ≤ 20 %, blocking      0–10 %                   a lamp or flas
 contrast       ≥ 12 %, blocking      31–85 %                  fog: a fifth of usual contrast
 gaze           ≤ 0.25                –                        (advice only)
 roll, yaw      ≤ 35°                 –                        (advice only)
-texture        ≥ 8                   38–2700                  (advice only; see below)
+texture        ≥ 5                   38–2700                  (advice only; see below)
 =============  ====================  =======================  ==================================
 
 Sharpness is the width of the strongest edges, found by blurring once more and comparing gradients.
@@ -60,7 +60,10 @@ MIN_OPENNESS: Final = 0.12
 MAX_GLARE_PERCENT: Final = 20.0
 MAX_GAZE: Final = 0.25
 MAX_TURN_DEG: Final = 35.0
-MIN_TEXTURE: Final = 8.0
+MIN_TEXTURE: Final = 5.0
+
+BURNT_OUT: Final = 238
+"""All three colours at or above this grey level: white without any drawing in it."""
 
 SURE_OF_EYE: Final = 0.5
 """Below this the anatomy's reading is not used."""
@@ -211,10 +214,11 @@ def glare_percent(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
         ``(H, W)`` bool, the lid opening.
     """
     area = int(mask.sum())
-    burnt = (pixels.min(axis=2) >= 238) & mask
-    if area == 0 or not burnt.any():
+    white = cv2.inRange(pixels, np.full(3, BURNT_OUT), np.full(3, 255))
+    burnt = cv2.bitwise_and(white, mask.astype(np.uint8))
+    if area == 0 or not cv2.countNonZero(burnt):
         return 0.0
-    _, _, stats, _ = cv2.connectedComponentsWithStats(burnt.astype(np.uint8), connectivity=8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(burnt, connectivity=8)
     spots = np.sort(stats[1:, cv2.CC_STAT_AREA])
     small = spots[spots < GLINT_SHARE * area]
     return 100 * float(spots.sum() - small[-GLINTS:].sum()) / area
