@@ -68,6 +68,10 @@ BURNT_OUT: Final = 238
 SURE_OF_EYE: Final = 0.5
 """Below this the anatomy's reading is not used."""
 
+SURE_OF_NO_EYE: Final = 0.25
+"""Below this, where a face has an eye, the lids are closed or something covers them: rendered
+closed lids are read with 0.02 to 0.06 where no slit is left."""
+
 GLINT_SHARE: Final = 0.015
 """A bright spot below this share of the opening is the normal reflection on the cornea."""
 
@@ -129,6 +133,7 @@ def measure_quality(
     """
     grey = cv2.cvtColor(crop.pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     near = _around_eye(grey, crop)
+    openness = _openness_seen(anatomy, location)
     if anatomy is not None and anatomy.eye_confidence < SURE_OF_EYE:
         anatomy = None
     mask = opening_mask(grey.shape, anatomy.opening if anatomy else _usual_opening(crop))
@@ -137,9 +142,8 @@ def measure_quality(
         measures.append(_framing(crop, picture_shape))
     measures.append(_brightness(grey))
     measures.append(_sharpness(near, eye_width=_eye_size(crop)[0]))
-    openness = anatomy.openness if anatomy else location.openness if location else None
     if openness is not None:
-        measures.append(_openness(float(openness)))
+        measures.append(_openness(openness))
     measures.append(_glare(crop.pixels, mask))
     measures.append(_contrast(near))
     if anatomy is not None and anatomy.gaze_offset is not None:
@@ -307,6 +311,22 @@ def _sharpness(near: NDArray[np.uint8], *, eye_width: float) -> QualityMeasure:
     percent = 100 * blur_width(near) / eye_width
     advice = "Hold still and let the camera focus: the eye is blurred."
     return _measure("sharpness", percent, "% of eye width", advice, maximum=MAX_BLUR_PERCENT)
+
+
+def _openness_seen(anatomy: EyeAnatomyRead | None, location: EyeLocation | None) -> float | None:
+    """Return height by width of the lid opening, ``None`` when nothing tells.
+
+    The anatomy is asked first, then the landmarks. An anatomy that surely sees no eye, where a
+    face has one, means closed lids; in a close-up of unknown side it means nothing.
+    """
+    if anatomy is not None and anatomy.eye_confidence >= SURE_OF_EYE:
+        return float(anatomy.openness)
+    if location is None:
+        return None
+    if location.openness is not None:
+        return float(location.openness)
+    is_unseen = anatomy is not None and anatomy.eye_confidence < SURE_OF_NO_EYE
+    return 0.0 if is_unseen and location.side != "unknown" else None
 
 
 def _openness(value: float) -> QualityMeasure:

@@ -228,6 +228,34 @@ def test_unsure_anatomy_is_not_used() -> None:
     assert judged(eye_picture(), anatomy=closed).passed
 
 
+@pytest.mark.parametrize(
+    ("side", "confidence", "openness", "passes"),
+    [
+        ("left", 0.03, None, False),
+        ("left", 0.4, None, True),
+        ("left", 0.03, 0.3, True),
+        ("unknown", 0.03, None, True),
+    ],
+    ids=["closed", "unsure", "landmarks see it open", "close-up"],
+)
+def test_closed_lids_in_a_face(
+    side: str, confidence: float, openness: float | None, passes: bool
+) -> None:
+    """Where a face has an eye and surely none is seen, the lids are closed."""
+    where = EyeLocation(
+        side=side,
+        corners=((40.0, 125.0), (240.0, 125.0)),
+        source="cascade",
+        confidence=0.6,
+        openness=openness,
+    )
+    nothing = Anatomy(opening=None, openness=0.0, eye_confidence=confidence, gaze_offset=None)
+    result = judged(eye_picture(), anatomy=nothing, location=where)
+    assert result.passed == passes
+    if not passes:
+        assert result.advice == ("Open your eyes wider: the lids cover the eye.",)
+
+
 @pytest.mark.parametrize(("offset", "passes"), [((0.1, 0.1), True), ((0.3, 0.0), False)])
 def test_gaze_advises_but_never_blocks(offset: tuple[float, float], passes: bool) -> None:
     """Looking aside lowers the score only."""
