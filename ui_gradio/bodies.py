@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, final
 
@@ -9,7 +10,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
 
-from engine.errors import RequestError, TooLargeError
+from engine.errors import InputError, RequestError, TooLargeError
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -18,7 +19,11 @@ __all__ = ["first_file", "is_multipart", "read_limited"]
 
 
 async def read_limited(
-    chunks: AsyncIterator[bytes], *, max_bytes: int, declared: str | None
+    chunks: AsyncIterator[bytes],
+    *,
+    max_bytes: int,
+    declared: str | None,
+    patience_s: float = 60.0,
 ) -> bytes:
     """Return the whole body, or stop as soon as it is longer than ``max_bytes``.
 
@@ -28,14 +33,23 @@ async def read_limited(
     ------
     TooLargeError
         When the body is, or says that it is, longer than ``max_bytes``.
+    InputError
+        When it has not arrived after ``patience_s`` seconds.
     """
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > max_bytes:
-            raise _too_large(max_bytes)
+    try:
+        async with asyncio.timeout(patience_s):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > max_bytes:
+                    raise _too_large(max_bytes)
+    except TimeoutError as error:
+        raise InputError(
+            f"The request had not arrived after {patience_s:g} seconds; "
+            "send a smaller picture or use a faster connection."
+        ) from error
     return bytes(body)
 
 

@@ -41,8 +41,9 @@ _READ: Final = re.compile(
     r"/(?:config|theme\.css|robots\.txt|manifest\.json|favicon\.ico|pwa_icon(?:/\d+)?)?/?"
     r"|/(?:static|assets|svelte|web|examples)/.+"
     r"|/gradio_api/(?:info|openapi\.json|startup-events|app_id|login_check|user|token|theme\.css"
-    r"|queue/status|queue/data|mcp|mcp/.*|heartbeat/[^/]+|call/(?:v2/)?[^/]+/[^/]+)/?"
+    r"|queue/status|queue/data|mcp|mcp/.*|heartbeat/[^/]+)/?"
 )
+_EVENT: Final = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/(?P<event>[^/]+)/?")
 _CALL: Final = re.compile(r"/gradio_api/call/(?P<v2>v2/)?(?P<name>[^/]+)/?")
 _JOIN: Final = re.compile(r"/gradio_api/queue/join/?")
 _UPLOAD: Final = re.compile(r"/gradio_api/upload/?")
@@ -109,6 +110,9 @@ class Gate:
             await self._app(scope, receive, send)
         elif method in ("GET", "HEAD") and inner in ("", "/"):
             await self._page(scope, receive, send)
+        elif method == "GET" and (asked := _EVENT.fullmatch(inner)):
+            self._require_event(asked["event"])
+            await self._app(scope, receive, send)
         elif method in ("GET", "HEAD", "DELETE") and _READ.fullmatch(inner):
             await self._app(scope, receive, send)
         elif method == "POST" and _UPLOAD.fullmatch(inner):
@@ -116,9 +120,9 @@ class Gate:
         elif method == "POST" and (found := _CALL.fullmatch(inner) or _JOIN.fullmatch(inner)):
             await self._call(found, scope, receive, send)
         elif method == "POST" and (_SMALL.fullmatch(inner) or _AGENTS.fullmatch(inner)):
-            limit = _SMALL_BODY if _SMALL.fullmatch(inner) else self._rules.body_limit
-            body = await _read(scope, receive, limit)
-            await self._pass_on(scope, receive, send, body)
+            is_small = _SMALL.fullmatch(inner) is not None
+            body = await _read(scope, receive, _SMALL_BODY if is_small else self._rules.body_limit)
+            await self._pass_on(scope if is_small else _at_home(scope), receive, send, body)
         else:
             answer = {
                 "error": {"code": "not_found", "message": "There is nothing at this address."}
@@ -146,19 +150,19 @@ class Gate:
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Keep the file in memory and answer as Gradio's own upload does: a list with its name."""
         rules = self._rules
-        rules.admission.require_room()
-        content_type = Headers(scope=scope).get("content-type", "")
-        if not bodies.is_multipart(content_type):
-            raise RequestError("An upload is a form (multipart/form-data) with one file in it.")
-        body = await _read(scope, receive, rules.upload_limit)
-        name = rules.vault.put(bodies.first_file(body, content_type))
+        with rules.admission.visit():
+            content_type = Headers(scope=scope).get("content-type", "")
+            if not bodies.is_multipart(content_type):
+                raise RequestError("An upload is a form (multipart/form-data) with one file in it.")
+            body = await _read(scope, receive, rules.upload_limit)
+            name = rules.vault.put(bodies.first_file(body, content_type))
         await JSONResponse([name])(scope, receive, send)
 
     async def _call(self, found: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
         """Check a call of an endpoint and let it join the queue when there is room."""
-        self._rules.admission.require_room()
-        body = await _read(scope, receive, self._rules.body_limit)
-        checked = await to_thread.run_sync(self._checked, body, found.groupdict())
+        with self._rules.admission.visit():  # the queue counts only from the moment of joining
+            body = await _read(scope, receive, self._rules.body_limit)
+            checked = await to_thread.run_sync(self._checked, body, found.groupdict())
         self._rules.admission.require_room()
         await self._pass_on(scope, receive, _busy_instead_of_503(send, scope), checked)
 
@@ -197,6 +201,16 @@ class Gate:
                 )
         names = ", ".join(str(function.api_name) for function in self._rules.blocks.fns.values())
         raise RequestError(f"There is no endpoint {wanted!r}; there are {names}.")
+
+    def _require_event(self, event: str) -> None:
+        """Refuse an event that is unknown or was read: Gradio would let its reader wait forever."""
+        queue = self._rules.blocks._queue  # noqa: SLF001 – there is no other way to ask
+        waiting = queue.pending_event_ids_session.values()
+        if event not in queue.event_ids_to_events and not any(event in ids for ids in waiting):
+            raise RequestError(
+                "There is no answer under this event: it is unknown, or was read before; "
+                "call the endpoint again."
+            )
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
         """Hand a body that was read to the application."""
@@ -238,6 +252,22 @@ class _StartedError(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+def _at_home(scope: Scope) -> Scope:
+    """Return the request as if it had come from this machine.
+
+    Gradio's agent server calls back the address of the first request that it sees, and keeps it.
+    The address must not be one that a stranger wrote into a header.
+    """
+    host, port = scope["server"]
+    headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name != b"host" and not name.startswith((b"x-forwarded", b"x-gradio", b"forwarded"))
+    ]
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return {**scope, "scheme": "http", "headers": [(b"host", address.encode()), *headers]}
 
 
 def _inner_path(scope: Scope, mount: str) -> str | None:

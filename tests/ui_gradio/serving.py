@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -82,8 +83,10 @@ def serving(screener: StandInScreener | None = None, **changes: object) -> Itera
     settings = Settings(**changes)
     screener = screener or StandInScreener()
     admission = Admission(capacity=settings.queue_size, work_places=2)
-    # Outside of a running loop, Gradio opens loops for its locks and never closes them.
-    app = asyncio.run(_build(screener, settings, admission))
+    # Outside of a running loop, Gradio opens loops for its locks and never closes them. In a
+    # thread, because Playwright runs one in ours.
+    with ThreadPoolExecutor(1) as builder:
+        app = builder.submit(asyncio.run, _build(screener, settings, admission)).result()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

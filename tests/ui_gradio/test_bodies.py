@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.errors import RequestError, TooLargeError
+from engine.errors import InputError, RequestError, TooLargeError
 from ui_gradio.bodies import first_file, is_multipart, read_limited
 
 FORM = (
@@ -56,6 +56,18 @@ def test_a_declared_length_refuses_before_reading() -> None:
     with pytest.raises(TooLargeError, match="longer than the limit"):
         read(source, max_bytes=3, declared="4")
     assert source.taken == 0
+
+
+def test_a_body_that_does_not_arrive_is_given_up() -> None:
+    """Who sends drop by drop does not keep a place for ever."""
+
+    async def drops() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(InputError, match=r"had not arrived after 0\.1 seconds"):
+        asyncio.run(read_limited(drops(), max_bytes=999, declared=None, patience_s=0.1))
 
 
 def test_the_first_file_of_a_form_is_found() -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 
 import engine
@@ -31,7 +32,9 @@ def create_app(settings: Settings) -> FastAPI:
         threading.Thread(target=screener.warm, name="warm-eyes", daemon=True).start()
         yield
 
-    app = FastAPI(title="Lightbox eye check", version=engine.__version__, lifespan=lifespan)
+    app: FastAPI = FastAPIOffline(
+        title="Lightbox eye check", version=engine.__version__, lifespan=lifespan
+    )
     app.include_router(build_router(screener, settings, admission=admission))
 
     @app.get("/", include_in_schema=False)

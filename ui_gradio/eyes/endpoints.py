@@ -29,13 +29,13 @@ def add_endpoints(service: EyeService) -> None:
     def predict(frames: list[FrameDict], report: bool = False) -> dict[str, Any]:
         """Check both eyes of a person in one or several webcam frames.
 
-        The sharpest frames that pass the quality checks are averaged for each eye. Left and right
-        are the person's own. A research demonstrator, not a medical device.
+        The best frames that pass the quality checks are averaged for each eye. Left and right are
+        the person's own. A frame's "score" (of a face detector), "blur" and "box" ({"x", "y", "w",
+        "h"} of the face in pixels) are accepted, and measured anew. A research demonstrator, not a
+        medical device.
 
         Parameters:
-            frames: List of frames, each {"image": data URI, "score": confidence of a face detector,
-                "blur": its blur measure, "box": {"x", "y", "w", "h"} of the face in pixels}; only
-                "image" is needed, the others are checked and measured anew.
+            frames: Each {"image": data URI, "score", "blur", "box"}; only "image" is needed.
             report: Whether to add a one-page HTML report under "report".
 
         Returns:

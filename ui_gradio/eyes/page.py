@@ -41,7 +41,7 @@ def page_html(settings: Settings, *, path: str) -> str:
     """Return the HTML of the page for an application mounted at ``path``."""
     depth = len([part for part in path.split("/") if part])
     home = "../" * depth or "./"
-    config = {"max_upload_mb": settings.max_upload_mb, "plain": home}
+    config = {"max_upload_mb": settings.max_upload_mb, "plain": home, "notice": NOTICE}
     values = {
         "%CONFIG%": escape(json.dumps(config), quote=True),
         "%HOME%": home,

@@ -16,8 +16,9 @@ const VERDICTS = {
 };
 
 export class Answer {
-  constructor(section) {
+  constructor(section, { notice }) {
     this.section = section;
+    this.notice = notice; // stands on the page already
     this.body = section.querySelector(".lb-answer-body");
     this.opacity = 0.5;
   }
@@ -32,12 +33,8 @@ export class Answer {
     this.body.replaceChildren(
       h("p", { class: "lb-summary" }, summaryOf(document_, name)),
       nothing
-        ? this.card({ ...document_.left_eye, side: "unknown" })
-        : h(
-            "div",
-            { class: cards.length === 1 ? "lb-cards lb-one" : "lb-cards" },
-            cards.map((eye) => this.card(eye)),
-          ),
+        ? h("div", { class: cardsClass(1) }, this.card({ ...document_.left_eye, side: "unknown" }))
+        : h("div", { class: cardsClass(cards.length) }, cards.map((eye) => this.card(eye))),
       this.after(document_, report),
     );
     this.come();
@@ -74,12 +71,20 @@ export class Answer {
         ),
       ),
       h("p", { class: "lb-headline" }, eye.title),
-      eye.image_preview ? this.figure(eye) : null,
-      h("p", {}, eye.explanation),
-      eye.average_scores ? scoresOf(eye) : null,
-      reasonsOf(eye),
-      eye.next_steps?.length ? listBox("What to do next", eye.next_steps) : null,
-      eye.quality ? qualityOf(eye) : null,
+      h(
+        "div",
+        { class: eye.image_preview ? "lb-card-body" : "lb-card-body lb-no-figure" },
+        eye.image_preview ? this.figure(eye) : null,
+        h(
+          "div",
+          { class: "lb-card-text" },
+          h("p", {}, eye.explanation),
+          eye.average_scores ? scoresOf(eye) : null,
+          reasonsOf(eye),
+          eye.next_steps?.length ? listBox("What to do next", eye.next_steps) : null,
+          eye.quality ? qualityOf(eye) : null,
+        ),
+      ),
     );
   }
 
@@ -159,9 +164,13 @@ export class Answer {
         h("summary", {}, "JSON"),
         h("pre", { class: "lb-json", tabindex: "0", "aria-label": "Result as JSON" }, shortened(document_)),
       ),
-      h("p", { class: "lb-note" }, modelLine(document_)),
+      h("p", { class: "lb-note" }, modelLine(document_, this.notice)),
     );
   }
+}
+
+function cardsClass(count) {
+  return count === 1 ? "lb-cards lb-one" : "lb-cards";
 }
 
 function summaryOf(document_, name) {
@@ -267,10 +276,12 @@ function framesLine({ frames_used: used, frames_rejected: rejected }) {
   return h("p", { class: "lb-note" }, `${used} frames averaged, ${rejected} not good enough.`);
 }
 
-function modelLine(document_) {
-  const total = document_.timings_ms?.total;
-  const time = total ? ` · ${numberText(total)} ms` : "";
-  return `${document_.model ? `Model: ${document_.model}` : ""}${time}`;
+function modelLine({ model, timings_ms: timings, notice }, known) {
+  const ms = Object.values(timings ?? {}).reduce((sum, value) => sum + (value ?? 0), 0);
+  const more = (notice ?? "").replace(known, "").trim();
+  return [model ? `${model}.` : "", ms ? `Took ${numberText(Math.round(ms))} ms.` : "", more]
+    .filter(Boolean)
+    .join(" ");
 }
 
 // Previews would fill the page: in the view (not in the download) they are cut.

@@ -14,11 +14,11 @@ export class Api {
   }
 
   // Call an endpoint with its values in order; waits while the server is full.
-  async call(name, values, { signal, patienceS = 30, onBusy = () => {} } = {}) {
+  async call(name, values, { signal, patienceS = 30, timeoutS = 60, onBusy = () => {} } = {}) {
     const until = performance.now() + patienceS * 1000;
     for (;;) {
       try {
-        return await this.callOnce(name, values, signal);
+        return await within(timeoutS, signal, (both) => this.callOnce(name, values, both));
       } catch (error) {
         const pauseMs = 1000 * (error.retryAfterS || 0);
         if (!pauseMs || performance.now() + pauseMs > until || signal?.aborted) throw error;
@@ -52,6 +52,23 @@ export class Api {
         code: "offline",
       });
     }
+  }
+}
+
+// Run with a signal that follows the visitor's and ends after a time by itself.
+async function within(seconds, signal, work) {
+  const both = new AbortController();
+  const follow = () => both.abort();
+  signal?.addEventListener("abort", follow);
+  const timer = setTimeout(follow, seconds * 1000);
+  try {
+    return await work(both.signal);
+  } catch (error) {
+    if (error.name !== "AbortError" || signal?.aborted) throw error;
+    throw new Problem("The server took too long. Try again.", { code: "timeout" });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", follow);
   }
 }
 

@@ -4,6 +4,7 @@ import { Coach, h, toDataUri } from "./dom.js";
 
 const FRAME_WIDTH = 640; // enough for both eyes of a face that fills half of the picture
 const MOST_PER_S = 15;
+const SETTLE_MS = 800; // cameras set their exposure first
 const OFFER_FINISH_S = 15;
 const SIDES = { left: "Left eye", right: "Right eye" };
 
@@ -67,14 +68,16 @@ export class Camera {
 
   // Send frames one after the other until the result is there.
   async follow(run) {
-    run.began = performance.now();
     this.coach.sayNow("Look into the camera.", "busy");
+    await pause(SETTLE_MS);
+    run.began = performance.now();
     while (this.run === run) {
       const sent = performance.now();
       const frame = await toDataUri(await this.capture());
       const values = [frame, run.session, run.finish, true];
       const step = await this.api.call("screen_frame", values, {
         signal: run.abort.signal,
+        timeoutS: 20,
         onBusy: () => this.coach.say("The server is busy. Waiting for a place…", "busy"),
       });
       if (this.run !== run) return;

@@ -28,6 +28,15 @@ print(answer["left_eye"]["best_prediction"])`,
   body.replaceChildren(
     h("p", { class: "lb-hint" }, "The same functions that this page uses. Several frames of one person go to /predict, a webcam frame by frame to /screen_frame. Answers are JSON; errors have a code, a sentence and a matching HTTP status."),
     ...snippets.map(([title, text]) => snippet(title, text)),
+    h(
+      "p",
+      { class: "lb-hint" },
+      "Everything else: ",
+      h("a", { href: new URL("docs", plain).href }, "plain routes"),
+      ", ",
+      h("a", { href: new URL("gradio_api/openapi.json", page).href }, "Gradio endpoints"),
+      ".",
+    ),
   );
 }
 

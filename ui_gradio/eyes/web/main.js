@@ -12,7 +12,7 @@ export function start(root) {
   const config = JSON.parse(root.dataset.config);
   const page = new URL("./", document.baseURI);
   const api = new Api(page);
-  const answer = new Answer(root.querySelector("#lb-answer"));
+  const answer = new Answer(root.querySelector("#lb-answer"), { notice: config.notice });
   const camera = new Camera(root.querySelector("#lb-webcam"), { api, answer });
   const tabs = new Tabs(root.querySelector("[role=tablist]"), {
     onSelect: (name) => name !== "lb-tab-webcam" && camera.stop("The camera is off."),

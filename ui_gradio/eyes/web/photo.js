@@ -104,6 +104,7 @@ export class Photo {
       const percent = (value, whole) => `${((100 * value) / whole).toFixed(2)}%`;
       const boxes = [result.left_eye, result.right_eye]
         .filter((eye) => eye?.box)
+        .map((eye) => ({ side: eye.side, box: clipped(eye.box, width, height) }))
         .map(({ box, side }) =>
           h(
             "span",
@@ -118,4 +119,9 @@ export class Photo {
     if (this.image.complete) draw();
     else this.image.addEventListener("load", draw, { once: true });
   }
+}
+
+function clipped({ x, y, w, h: tall }, width, height) {
+  const [left, top] = [Math.max(0, x), Math.max(0, y)];
+  return { x: left, y: top, w: Math.min(width, x + w) - left, h: Math.min(height, y + tall) - top };
 }
