@@ -186,36 +186,50 @@ def _corners(
     top, bottom = float(rows.min()), float(rows.max()) + 1
     width = max(right - left, 2.0)
     middle = (left + right) / 2
+    ends = _ends(rows, columns)
     found: list[Point | None] = []
     for k, (low, high) in enumerate(((left - 0.3 * width, middle), (middle, right + 0.3 * width))):
         window = (low, top - 0.25 * width, high, bottom + 0.25 * width)
-        found.append(_peak(maps[k], window))
+        found.append(_peak(maps[k], window, near=ends[k], spread=0.2 * width))
     seen = (found[0] is not None, found[1] is not None)
     size = (opening.shape[1], opening.shape[0])
-    ends = _ends(rows, columns)
     first = found[0] or _reckoned(ends[0], found[1], iris, sign=-1, size=size)
     second = found[1] or _reckoned(ends[1], found[0], iris, sign=1, size=size)
     return (first, second), seen
 
 
-def _peak(heat: NDArray[np.float32], window: tuple[float, float, float, float]) -> Point | None:
-    """Return the brightest place of a half-size map in a window of the view, to sub-pixels."""
+def _peak(
+    heat: NDArray[np.float32],
+    window: tuple[float, float, float, float],
+    *,
+    near: Point,
+    spread: float,
+) -> Point | None:
+    """Return the brightest place of a half-size map in a window of the view, to sub-pixels.
+
+    Of two places of like brightness the one nearer to the opening's end wins: the skin's fold
+    beyond a corner looks like a corner.
+    """
     height, width = heat.shape
     x0, x1 = max(0, math.floor(window[0] / 2)), min(width, math.ceil(window[2] / 2))
     y0, y1 = max(0, math.floor(window[1] / 2)), min(height, math.ceil(window[3] / 2))
     if x0 >= x1 or y0 >= y1:
         return None
     part = heat[y0:y1, x0:x1]
-    best = int(part.argmax())
+    away_x = (2 * np.arange(x0, x1, dtype=np.float32) + 1 - np.float32(near[0])) / spread
+    away_y = (2 * np.arange(y0, y1, dtype=np.float32) + 1 - np.float32(near[1])) / spread
+    weight = np.exp(-0.5 * (away_x[None, :] ** 2 + away_y[:, None] ** 2))
+    best = int((part * weight).argmax())
     if part.flat[best] < _SURE_CORNER:
         return None
     row, column = y0 + best // part.shape[1], x0 + best % part.shape[1]
-    near = heat[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
-    total = float(near.sum())
-    ys = np.arange(max(row - 2, 0), max(row - 2, 0) + near.shape[0])
-    xs = np.arange(max(column - 2, 0), max(column - 2, 0) + near.shape[1])
-    x = float((near.sum(axis=0) * xs).sum()) / total
-    y = float((near.sum(axis=1) * ys).sum()) / total
+    first_row, first_column = max(row - 2, 0), max(column - 2, 0)
+    around = heat[first_row : row + 3, first_column : column + 3]
+    total = float(around.sum())
+    ys = np.arange(first_row, first_row + around.shape[0])
+    xs = np.arange(first_column, first_column + around.shape[1])
+    x = float(around.sum(axis=0) @ xs) / total
+    y = float(around.sum(axis=1) @ ys) / total
     return 2 * (x + 0.5), 2 * (y + 0.5)
 
 

@@ -41,7 +41,7 @@ class Plan:
     """How long and how to train.
 
     ``minutes`` is wall-clock time; the schedule follows it. ``renderers`` is the number of
-    processes that draw; 0 draws in this one.
+    processes that draw; 0 draws in this one. ``keep_every`` is in steps.
     """
 
     minutes: float
@@ -50,6 +50,7 @@ class Plan:
     seed: int = 0
     renderers: int = 1
     threads: int = 1
+    keep_every: int = 200
 
 
 @final
@@ -182,7 +183,7 @@ def train(plan: Plan, *, checkpoint: Path | None = None) -> AnatomyNet:
         step += 1
         if step % 50 == 0:
             _log.info("step %d, %.1f min, loss %.4f", step, spent / 60, loss.item())
-        if checkpoint is not None and step % 200 == 0:
+        if checkpoint is not None and step % plan.keep_every == 0:
             _keep(checkpoint, net, average, optimiser, spent=spent, step=step)
     return average.eval()
 

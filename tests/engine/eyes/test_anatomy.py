@@ -122,14 +122,16 @@ class TestReading:
         assert closer >= 6
 
     def test_enlarging_the_picture_enlarges_the_answer(self, reader: AnatomyReader) -> None:
-        """Corners of a picture enlarged three times are three times as far from its origin."""
-        eye = held_out(3, "canonical")[2]
-        large = cv2.resize(eye.picture, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-        small, big = reader.read([eye.picture, large])
-        assert small.corners is not None
-        assert big.corners is not None
-        for a, b in zip(small.corners, big.corners, strict=True):
-            assert math.dist((3 * a[0], 3 * a[1]), b) < 0.05 * 3 * eye.eye_width_px
+        """Corners of pictures enlarged three times are three times as far from their origins."""
+        moved = []
+        for eye in held_out(8, "canonical"):
+            large = cv2.resize(eye.picture, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+            small, big = reader.read([eye.picture, large])
+            assert small.corners is not None
+            assert big.corners is not None
+            pairs = zip(small.corners, big.corners, strict=True)
+            moved.append(max(math.dist((3 * a[0], 3 * a[1]), b) for a, b in pairs))
+        assert np.median(moved) < 0.01 * 3 * 140
 
     def test_a_mirrored_picture_has_mirrored_corners(self, reader: AnatomyReader) -> None:
         """The left corner stays the left one in the picture, at the mirrored place."""
