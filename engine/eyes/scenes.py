@@ -57,9 +57,10 @@ def read_scene(
 ) -> SceneFound:
     """Find the eyes of a still.
 
-    A face must hold an eye where a face has it, or have been surely seen by the surer finder; a
-    close-up that a finder takes for a face does not. A picture without a face is read as a
-    close-up, and only then turned, because a turned phone is rarer than a close-up.
+    A face must hold an eye where a face has it (both, when its finder doubts or when it is turned),
+    or have been surely seen by the surer finder; a close-up that a finder takes for a face does
+    not. A picture without a face is read as a close-up, and only then turned, because a turned
+    phone is rarer than a close-up.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def read_scene(
         kept = kept or next((face for face in faces if face.confidence >= SURE), None)
     if kept is None:
         faces = finder.find_sideways(picture)
-        kept = next((f for f in faces if has_eyes(picture, f, cascades=cascades)), None)
+        kept = next((face for face in faces if cascades.count(picture, face) == 2), None)
     if kept is None:
         return SceneFound(
             scene="nothing",
@@ -96,8 +97,9 @@ def read_scene(
 
 
 def _is_face(picture: NDArray[np.uint8], face: Face, cascades: CascadeLandmarker) -> bool:
-    is_sure = face.source == "hog" and face.confidence >= SURE
-    return is_sure or has_eyes(picture, face, cascades=cascades)
+    if face.confidence < SURE:
+        return cascades.count(picture, face) == 2
+    return face.source == "hog" or has_eyes(picture, face, cascades=cascades)
 
 
 def _about(faces: list[Face]) -> tuple[str, ...]:

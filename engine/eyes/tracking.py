@@ -1,9 +1,10 @@
 """Follow one face through a stream, so that it need not be found anew in each frame.
 
 Between searches the face is carried along by sparse optical flow. Measured on 640×480 frames, one
-thread: 1.1 ms per frame, against 3.7 ms for dlib's correlation tracker on the same small picture
-and 9.4 ms for the fastest search (``benchmarks.eye_finding``); the flow also gives scale and tilt. Drift is bounded by a
-comparison with the face as it was found, and by a search in its surroundings every second.
+thread (``benchmarks.eye_finding``): 1.1 ms per frame, against 3.7 ms for dlib's correlation tracker
+on the same small picture and 9 ms for the fastest search; the flow also gives scale and tilt. Drift
+is bounded by a comparison with the face as it was found, and by a search in its surroundings every
+second.
 
 A tracker holds the state of one visitor. It belongs to the caller and is not shared.
 """

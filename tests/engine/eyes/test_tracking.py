@@ -207,9 +207,7 @@ def test_what_is_not_accepted_is_no_face(portrait: np.ndarray) -> None:
     """A face without eyes is passed over for the next one."""
     false = Face(box=Box(0, 0, 200, 200), source="haar", confidence=0.9)
     true = Face(box=Box(230, 130, 140, 140), source="haar", confidence=0.9)
-    tracker = tracking.FaceTracker(
-        Truth([false, true]), accept=lambda _, face: face is not false
-    )
+    tracker = tracking.FaceTracker(Truth([false, true]), accept=lambda _, face: face is not false)
     assert tracker.update(seen(portrait, x=300, y=200)) == true
 
 
