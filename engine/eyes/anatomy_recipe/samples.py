@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.eyes.anatomy_view import BORDER, VIEW_HEIGHT, VIEW_WIDTH, view_of
-from engine.eyes.rendered.drawing import draw_eye
-from engine.eyes.rendered.geometry import Placement, sample_placement
+from engine.eyes.rendered.drawing import draw_eye, near_iris
+from engine.eyes.rendered.geometry import Placement, choose_framing, sample_placement
 from engine.eyes.rendered.others import render_not_an_eye
 from engine.eyes.rendered.traits import sample_traits
 from engine.eyes.rendered.truth import CONDITIONS, Framing, Point, RenderedEye
@@ -102,8 +102,12 @@ def _sample_size(rng: np.random.Generator) -> tuple[int, int]:
 
 def _eye(rng: np.random.Generator, size: tuple[int, int], framing: Framing) -> RenderedEye:
     condition = CONDITIONS[int(rng.integers(len(CONDITIONS)))]
+    if framing == "any":
+        framing = choose_framing(rng)
     traits = sample_traits(rng, condition=condition)
     placement = sample_placement(rng, framing=framing, size=size)
+    if framing == "iris":
+        traits, placement = near_iris(rng, traits, placement)
     lean = rng.uniform(-0.7, 0.7) if rng.uniform() < 0.12 else rng.normal(0, 0.06)
     return draw_eye(rng, traits, _turned(placement, lean))
 

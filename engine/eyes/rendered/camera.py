@@ -37,7 +37,8 @@ def _expose(rng: np.random.Generator, planes: Field) -> Field:
     if rng.uniform() < 0.12:
         warm, green = rng.normal(0, 0.25), rng.normal(0, 0.1)
     gains = np.array([1 + warm, 1 + green, 1 - warm], np.float32)
-    gains *= np.float32(np.exp(rng.normal(0.0, 0.18)))
+    spread = 0.16 if rng.uniform() < 0.8 else 0.35
+    gains *= np.float32(np.exp(rng.normal(0.0, spread)))
     planes *= np.maximum(gains, 0.15)[:, None, None]
     if rng.uniform() < 0.35:
         height, width = planes.shape[1:]

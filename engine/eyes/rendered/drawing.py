@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.errors import InputError
 from engine.eyes.rendered.camera import photograph, put_background, put_border
-from engine.eyes.rendered.geometry import Placement, lid_curves, sample_placement
+from engine.eyes.rendered.geometry import Placement, choose_framing, lid_curves, sample_placement
 from engine.eyes.rendered.globe import draw_globe
 from engine.eyes.rendered.noise import Field, blend, gaussian, smoothstep
 from engine.eyes.rendered.skin import draw_skin, put_hair
@@ -17,7 +18,14 @@ from engine.eyes.rendered.stage import Stage
 from engine.eyes.rendered.traits import Traits, sample_traits
 from engine.eyes.rendered.truth import IRIS, PUPIL, SCLERA, Condition, Framing, RenderedEye
 
-__all__ = ["describe", "draw_eye", "draw_scene", "draw_skin_and_eye", "render_eye"]
+__all__ = [
+    "describe",
+    "draw_eye",
+    "draw_scene",
+    "draw_skin_and_eye",
+    "near_iris",
+    "render_eye",
+]
 
 
 def render_eye(
@@ -47,9 +55,29 @@ def render_eye(
     """
     if min(size) < 16:
         raise InputError(f"A rendered eye needs at least 16×16 px, but got {size}; ask for more.")
+    if framing == "any":
+        framing = choose_framing(rng)
     traits = sample_traits(rng, condition=condition)
     placement = sample_placement(rng, framing=framing, size=size)
+    if framing == "iris":
+        traits, placement = near_iris(rng, traits, placement)
     return draw_eye(rng, traits, placement)
+
+
+def near_iris(
+    rng: np.random.Generator, traits: Traits, placement: Placement
+) -> tuple[Traits, Placement]:
+    """Aim a very close picture at the iris; the lids are then mostly held wide open."""
+    if rng.uniform() < 0.75:
+        openness = float(rng.uniform(0.42, 0.75))
+        grow = openness / (traits.lids.upper + traits.lids.lower)
+        lids = replace(traits.lids, upper=traits.lids.upper * grow, lower=traits.lids.lower * grow)
+        traits = replace(traits, lids=lids)
+    middle = lid_curves(traits.lids, traits.stye).middle
+    iris = np.array([traits.gaze[0], middle + traits.gaze[1]])
+    matrix = placement.to_pixels.copy()
+    matrix[:, 2] -= matrix[:, :2] @ iris
+    return traits, replace(placement, to_pixels=matrix)
 
 
 def draw_eye(rng: np.random.Generator, traits: Traits, placement: Placement) -> RenderedEye:

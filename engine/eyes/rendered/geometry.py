@@ -13,7 +13,7 @@ from engine.eyes.rendered.noise import Field
 from engine.eyes.rendered.traits import Lids, Stye
 from engine.eyes.rendered.truth import Framing, Point
 
-__all__ = ["Curves", "Placement", "lid_curves", "sample_placement"]
+__all__ = ["Curves", "Placement", "choose_framing", "lid_curves", "sample_placement"]
 
 _REACH: Final = 2.0  # the lids' curves are tabulated for u in -2..2
 _STEPS: Final = 801
@@ -71,14 +71,19 @@ def _sample_width(rng: np.random.Generator, framing: Framing) -> float:
     return float(rng.uniform(low, high))
 
 
+def choose_framing(rng: np.random.Generator) -> Framing:
+    """Return a framing by chance, as often as collections of pictures have them (about)."""
+    choices: tuple[Framing, ...] = ("half_face", "region", "close_up", "iris", "canonical")
+    return choices[int(rng.choice(5, p=(0.13, 0.31, 0.24, 0.16, 0.16)))]
+
+
 def sample_placement(
     rng: np.random.Generator, *, framing: Framing, size: tuple[int, int]
 ) -> Placement:
     """Choose where the eye lies in a picture of ``size`` (H, W): scale, roll, stretch, side."""
     height, width = size
     if framing == "any":
-        choices: tuple[Framing, ...] = ("half_face", "region", "close_up", "iris", "canonical")
-        framing = choices[int(rng.choice(5, p=(0.13, 0.31, 0.24, 0.16, 0.16)))]
+        framing = choose_framing(rng)
     steady = framing == "canonical"
     scale = _sample_width(rng, framing) * min(width, height * 1.3)
     roll = rng.normal(0, 0.04 if steady else 0.16)
