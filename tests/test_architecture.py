@@ -201,3 +201,43 @@ def test_every_test_says_what_it_shows() -> None:
         and not ast.get_docstring(node)
     ]
     assert silent == []
+
+
+def test_openvino_is_loaded_in_one_place_only() -> None:
+    """A plain ``import openvino`` sends a usage event; our loader does not let it."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in SOURCES
+        if path.relative_to(ROOT).as_posix() != "engine/inference/openvino_library.py"
+        for line, name in imported_modules(path)
+        if name.split(".")[0] == "openvino" and not _is_for_types_only(path, line)
+    ]
+    assert wrong == []
+
+
+def _is_for_types_only(path: Path, line: int) -> bool:
+    """Whether the import stands under ``if TYPE_CHECKING``."""
+    return any(
+        isinstance(node, ast.If)
+        and ast.unparse(node.test) == "TYPE_CHECKING"
+        and node.lineno <= line <= (node.end_lineno or 0)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    )
+
+
+def test_the_serving_path_never_loads_torch() -> None:
+    """Building the whole application and checking an eye leaves torch unloaded: it costs 300 MB."""
+    code = (
+        "import sys, numpy, app, tempfile; from pathlib import Path; "
+        "from engine.settings import Settings; from engine.eyes.screening import EyeScreener; "
+        "settings = Settings(home=Path(tempfile.mkdtemp())); app.create_app(settings); "
+        "EyeScreener(settings).warm(); print('torch' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert result.stdout.strip() == "False"
