@@ -10,7 +10,7 @@ torch is loaded only for a safetensors folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, Self, final
 
@@ -200,6 +200,7 @@ class EyeClassifier:
         device: Device = "auto",
         precision: Precision = "auto",
         threads: int | None = None,
+        features_output: str = "",
     ) -> Self:
         """Open a model folder.
 
@@ -209,6 +210,9 @@ class EyeClassifier:
             Holds ``card.json`` and the weights: OpenVINO, ONNX, or safetensors of our network.
         device, precision, threads
             See :func:`engine.inference.runtimes.open_runtime`.
+        features_output
+            Name of the network's output that heat maps are made from, instead of the one that the
+            card names. It must be what goes into the global average pooling.
 
         Raises
         ------
@@ -218,6 +222,9 @@ class EyeClassifier:
             When the library or device that it needs is not there.
         """
         files = runtimes.ModelFiles.load(folder)
+        if features_output:
+            outputs = {**files.card.outputs, "features": features_output}
+            files = replace(files, card=replace(files.card, outputs=outputs))
         runtime = runtimes.open_runtime(
             files,
             device=device,

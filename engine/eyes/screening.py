@@ -239,6 +239,7 @@ class EyeScreener:
             device=settings.device,
             precision=settings.precision,
             threads=settings.threads or None,
+            features_output=settings.grad_cam_layer,
         )
         _check_contract(classifier, settings)
         reader = AnatomyReader.open(threads=settings.threads or None)

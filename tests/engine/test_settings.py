@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,15 @@ def test_the_readme_lists_every_setting_as_the_code_has_it() -> None:
         for doc in described()
     ]
     assert rows == expected
+
+
+def test_every_setting_is_used() -> None:
+    """A setting that no code reads would be a control that does nothing."""
+    sources = [
+        ROOT / "app.py",
+        *(ROOT / "engine").rglob("*.py"),
+        *(ROOT / "ui_gradio").rglob("*.py"),
+    ]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    names = [item.name for item in fields(Settings)]
+    assert [name for name in names if not re.search(rf"(settings|self)\.{name}\b", code)] == []

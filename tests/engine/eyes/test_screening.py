@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from engine.eyes.rendered import render_eye
 from engine.eyes.results import EyeFinding, Screening
 from engine.eyes.screening import BEST_FRAMES, EyeScreener, screen
 from engine.settings import Settings
+from engine.shipped import shipped
 
 Picture = NDArray[np.uint8]
 
@@ -283,3 +285,12 @@ def test_status_tells_what_is_loaded() -> None:
     assert status["status"] == "ready"
     assert status["runtime"].startswith("openvino")
     assert screener.status()["memory"]["available_mb"] > 0
+
+
+def test_the_layer_of_the_heat_maps_can_be_named() -> None:
+    """The name that the card gives anyway works; one that the network has not stops the start."""
+    card = json.loads(shipped("models", "eyes", "card.json").read_text())
+    named = EyeScreener(Settings(grad_cam_layer=card["outputs"]["features"]))
+    assert both(named.screen([near_portrait()]))[0].heat_map is not None
+    with pytest.raises(ModelError, match="no-such-layer"):
+        EyeScreener(Settings(grad_cam_layer="no-such-layer")).warm()
