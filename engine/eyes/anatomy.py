@@ -38,6 +38,12 @@ PUPIL: Final = 3
 _GOOD_WIDTH: Final = (0.5, 0.82)
 _WANTED_WIDTH: Final = 0.66
 
+# Roundness of the iris against what it adds to the log-odds of an eye, and the share of the view
+# below which an opening is a speck.
+_ROUND: Final = (0.45, 0.7, 0.95)
+_FORM: Final = (-1.5, 0.0, 1.0)
+_SPECK: Final = 0.02
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,9 +243,7 @@ def _cues(look: _Look) -> Mapping[str, float]:
 
 def _answer(first: _Look, second: _Look | None) -> EyeAnatomy:
     look = _better(first, second)
-    confidence = first.presence
-    if second is not None:
-        confidence = float(np.sqrt(first.presence * second.presence))
+    confidence = _confidence(first, second)
     shapes, view = look.shapes, look.view
     if shapes is None:
         return EyeAnatomy(
@@ -254,7 +258,7 @@ def _answer(first: _Look, second: _Look | None) -> EyeAnatomy:
             pupil_centre=None,
             pupil_radius=None,
             gaze_offset=None,
-            eye_confidence=0.2 * confidence,
+            eye_confidence=confidence,
         )
     left, right = (view.to_picture(*corner) for corner in shapes.corners)
     return EyeAnatomy(
@@ -271,6 +275,25 @@ def _answer(first: _Look, second: _Look | None) -> EyeAnatomy:
         gaze_offset=shapes.gaze,
         eye_confidence=confidence,
     )
+
+
+def _confidence(first: _Look, second: _Look | None) -> float:
+    """Weigh what the network says by whether it found the form of an eye.
+
+    In log-odds: up to 1 more for an iris that is part of a circle, up to 1.5 less for one that is
+    not, or for an opening that is a speck of the view. A picture without an opening is no eye.
+    """
+    presence = first.presence
+    if second is not None:
+        presence = float(np.sqrt(first.presence * second.presence))
+    shapes = _better(first, second).shapes
+    if shapes is None:
+        return 0.2 * presence
+    form = float(np.interp(shapes.roundness, _ROUND, _FORM))
+    area = float(shapes.opening.mean())
+    speck = float(np.interp(area, (0.0, _SPECK), (-1.5, 0.0)))
+    odds = np.log(max(presence, 1e-6) / max(1 - presence, 1e-6)) + form + speck
+    return float(1 / (1 + np.exp(-odds)))
 
 
 def _place(circle: Circle | None, view: View) -> Point | None:

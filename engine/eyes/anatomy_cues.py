@@ -121,6 +121,12 @@ def _glare(lab: NDArray[np.float32]) -> Mask:
     return np.asarray(cv2.dilate(bright.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
+def _median(values: NDArray[np.floating]) -> float:
+    """Return the middle value (the upper of two); numpy's own takes ten times as long on few."""
+    middle = values.size // 2
+    return float(np.partition(values, middle)[middle])
+
+
 def _shrunk(mask: Mask) -> Mask:
     """Take off one pixel all round: borders mix two tissues."""
     return np.asarray(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
@@ -138,10 +144,10 @@ def _measure_sclera(
     lit = red + green > 20  # in the dark, noise decides the ratio
     if lit.sum() >= _FEW:
         ratio = (red[lit] - green[lit]) / (red[lit] + green[lit])
-        cues["sclera_redness"] = float(np.median(ratio))
-    cues["sclera_a"] = float(np.median(a[sclera]))
+        cues["sclera_redness"] = _median(ratio)
+    cues["sclera_a"] = _median(a[sclera])
     if lids.sum() >= _FEW:
-        cues["sclera_a_to_skin"] = cues["sclera_a"] - float(np.median(a[lids]))
+        cues["sclera_a_to_skin"] = cues["sclera_a"] - _median(a[lids])
     weight = sclera.astype(np.float32)
     total = cv2.blur(a * weight, (15, 15))
     count = np.maximum(cv2.blur(weight, (15, 15)), np.float32(1e-6))
@@ -157,15 +163,15 @@ def _measure_pupil(
     if pupil.sum() < _FEW:
         return
     inside = lab[pupil]
-    lightness = float(np.median(inside[:, 0]))
-    cues["pupil_a"] = float(np.median(inside[:, 1]))
-    cues["pupil_b"] = float(np.median(inside[:, 2]))
-    cues["pupil_chroma"] = float(np.median(np.hypot(inside[:, 1], inside[:, 2])))
+    lightness = _median(inside[:, 0])
+    cues["pupil_a"] = _median(inside[:, 1])
+    cues["pupil_b"] = _median(inside[:, 2])
+    cues["pupil_chroma"] = _median(np.hypot(inside[:, 1], inside[:, 2]))
     cues["pupil_texture"] = float(inside[:, 0].std())
     if iris.sum() >= _FEW:
-        cues["pupil_to_iris"] = lightness - float(np.median(lab[..., 0][iris]))
+        cues["pupil_to_iris"] = lightness - _median(lab[..., 0][iris])
     if sclera.sum() >= _FEW:
-        cues["pupil_brightness"] = lightness / max(float(np.median(lab[..., 0][sclera])), 1.0)
+        cues["pupil_brightness"] = lightness / max(_median(lab[..., 0][sclera]), 1.0)
 
 
 def _lid_asymmetry(
@@ -183,5 +189,5 @@ def _lid_asymmetry(
     sector = ((turn / (2 * np.pi) * _SECTORS) % _SECTORS).astype(int)
     redness = a[::2, ::2][rows, columns]
     parts = [redness[sector == k] for k in range(_SECTORS)]
-    medians = [float(np.median(part)) for part in parts if len(part) >= _FEW // 4]
-    return max(medians) - float(np.median(medians)) if len(medians) >= 4 else None
+    medians = [_median(part) for part in parts if len(part) >= _FEW // 4]
+    return max(medians) - sorted(medians)[len(medians) // 2] if len(medians) >= 4 else None

@@ -49,7 +49,11 @@ class Circle:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapes:
-    """What one view shows. ``seen`` tells which corners were seen rather than reckoned."""
+    """What one view shows. ``seen`` tells which corners were seen rather than reckoned.
+
+    ``roundness`` (0..1) is how well the fitted circle, as far as the opening shows it, covers what
+    was labelled iris or pupil: intersection over union, 0 without an iris.
+    """
 
     opening: Mask
     corners: tuple[Point, Point]
@@ -58,6 +62,7 @@ class Shapes:
     iris: Circle | None
     pupil: Circle | None
     gaze: Point | None
+    roundness: float
 
 
 def shapes_of(labels: NDArray[np.uint8], corner_maps: NDArray[np.float32]) -> Shapes | None:
@@ -75,7 +80,8 @@ def shapes_of(labels: NDArray[np.uint8], corner_maps: NDArray[np.float32]) -> Sh
         labels[top : rows[-1] + 1, left : columns[-1] + 1]
         * opening[top : rows[-1] + 1, left : columns[-1] + 1]
     )
-    iris = _shifted(_disc(part >= 2, part == 1), left, top)
+    disc = _disc(part >= 2, part == 1)
+    iris = _shifted(disc, left, top)
     pupil = _shifted(_disc(part == 3, part == 2), left, top)
     corners, seen = _corners(opening, iris, corner_maps)
     openness, middle = opening_ratio(opening, corners)
@@ -88,6 +94,7 @@ def shapes_of(labels: NDArray[np.uint8], corner_maps: NDArray[np.float32]) -> Sh
         iris=iris,
         pupil=pupil,
         gaze=gaze,
+        roundness=0.0 if disc is None else _roundness(part, disc),
     )
 
 
@@ -129,20 +136,24 @@ def circle_through(points: NDArray[np.float64]) -> Circle:
     """
     circle = _fitted(points)
     off = np.abs(np.hypot(points[:, 0] - circle.x, points[:, 1] - circle.y) - circle.radius)
-    kept = points[off <= max(1.0, 2 * float(np.median(off)))]
+    usual = float(np.partition(off, len(off) // 2)[len(off) // 2])
+    kept = points[off <= max(1.0, 2 * usual)]
     return _fitted(kept) if len(kept) >= _MIN_BORDER_POINTS else circle
 
 
 def _fitted(points: NDArray[np.float64]) -> Circle:
-    middle = points.mean(axis=0)
-    x, y = (points - middle).T
-    system = np.stack([x, y, np.ones_like(x)], axis=-1)
-    # Normal equations are safe here: coordinates are centred and a few dozen pixels large. Points
-    # on one line have no circle; a trace of damping then gives a finite, far too large one.
-    normal = system.T @ system + 1e-9 * np.eye(3)
-    a, b, c = np.linalg.solve(normal, system.T @ (x * x + y * y))
-    radius = math.sqrt(max(float(c + a * a / 4 + b * b / 4), 0.0))
-    return Circle(x=float(middle[0] + a / 2), y=float(middle[1] + b / 2), radius=radius)
+    """Solve Kåsa's two equations for the centre, in coordinates around the points' mean."""
+    count = len(points)
+    x0, y0 = (float(value) for value in points.sum(axis=0) / count)
+    x, y = points[:, 0] - x0, points[:, 1] - y0
+    squared = x * x + y * y
+    xx, yy, xy = float(x @ x), float(y @ y), float(x @ y)
+    right_x, right_y = float(x @ squared) / 2, float(y @ squared) / 2
+    # Points on one line have no circle; a trace of damping gives a finite, far too large one.
+    determinant = xx * yy - xy * xy + 1e-9
+    dx = (right_x * yy - right_y * xy) / determinant
+    dy = (right_y * xx - right_x * xy) / determinant
+    return Circle(x=x0 + dx, y=y0 + dy, radius=math.sqrt(dx * dx + dy * dy + (xx + yy) / count))
 
 
 def _disc(inside: Mask, around: Mask) -> Circle | None:
@@ -170,6 +181,16 @@ def _disc(inside: Mask, around: Mask) -> Circle | None:
         and math.hypot(circle.x - plain.x, circle.y - plain.y) <= circle.radius
     )
     return circle if is_plausible else plain
+
+
+def _roundness(part: NDArray[np.uint8], disc: Circle) -> float:
+    away_x = np.arange(part.shape[1]) + 0.5 - disc.x
+    away_y = np.arange(part.shape[0]) + 0.5 - disc.y
+    within = away_x[None, :] ** 2 + away_y[:, None] ** 2 <= disc.radius**2
+    ball = part >= 2
+    shown = within & (part > 0)
+    either = np.count_nonzero(shown | ball)
+    return np.count_nonzero(shown & ball) / either if either else 0.0
 
 
 def _shifted(circle: Circle | None, x: float, y: float) -> Circle | None:
