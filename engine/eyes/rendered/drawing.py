@@ -116,12 +116,17 @@ def _draw_head(
 ) -> tuple[Stage, Field, NDArray[np.uint8]]:
     curves = lid_curves(traits.lids, traits.stye)
     stage = Stage.build(rng, traits, placement, curves)
-    globe, iris, pupil = draw_globe(stage)
     planes = draw_skin(stage)
-    planes += stage.opening * (globe - planes)
+    labels = np.zeros(stage.shape, np.uint8)
+    shown = stage.around_opening()
+    if shown is not None:
+        part, place = shown
+        globe, iris, pupil = draw_globe(part)
+        window = planes[:, place[0], place[1]]
+        window += part.opening * (globe - window)
+        named = np.where(pupil > 0.5, PUPIL, np.where(iris > 0.5, IRIS, SCLERA))
+        labels[place] = named * (part.opening > 0.5)
     put_hair(stage, planes)
-    labels = np.where(pupil > 0.5, PUPIL, np.where(iris > 0.5, IRIS, SCLERA)).astype(np.uint8)
-    labels *= stage.opening > 0.5
     return stage, planes, labels
 
 

@@ -35,7 +35,7 @@ Globe = tuple[Field, Field, Field]
 
 
 def draw_globe(stage: Stage) -> Globe:
-    """Draw the eyeball over the whole picture; the lids come later."""
+    """Draw the eyeball over all of the stage; the lids cover it later."""
     traits = stage.traits
     cu, cv = stage.iris_centre
     du, dv = stage.u - np.float32(cu), stage.v - np.float32(cv)

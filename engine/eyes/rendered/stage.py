@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 import cv2
@@ -28,6 +28,7 @@ class Stage:
     above the upper and below the lower lid's edge in eye widths (negative towards the opening).
     ``opening`` is 1 inside the opening and 0 outside, with a one-pixel ramp; ``upper`` is 1 on
     the upper lid's side of the eye's middle line and 0 on the lower one's. All ``(H, W)``.
+    ``scale`` is pixels per eye width.
     """
 
     rng: np.random.Generator
@@ -40,6 +41,7 @@ class Stage:
     below: Field
     opening: Field
     upper: Field
+    scale: float
 
     @classmethod
     def build(
@@ -62,17 +64,41 @@ class Stage:
             below=below,
             opening=smoothstep(depth, -ramp, ramp),
             upper=smoothstep(above - below, -0.02, 0.02),
+            scale=placement.scale_px,
         )
+
+    def around_opening(self) -> tuple[Stage, tuple[slice, slice]] | None:
+        """Return the part of the drawing that shows the eyeball, and its rows and columns.
+
+        None when nothing of the opening is in the picture.
+        """
+        shown = self.opening > 0
+        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+        if not rows.size:
+            return None
+        place = (
+            slice(int(rows[0]), int(rows[-1]) + 1),
+            slice(int(columns[0]), int(columns[-1]) + 1),
+        )
+        matrix = self.placement.to_pixels.copy()
+        matrix[:, 2] -= (place[1].start, place[0].start)
+        size = (place[0].stop - place[0].start, place[1].stop - place[1].start)
+        part = replace(
+            self,
+            placement=Placement(to_pixels=matrix, size=size),
+            u=np.ascontiguousarray(self.u[place]),
+            v=np.ascontiguousarray(self.v[place]),
+            above=np.ascontiguousarray(self.above[place]),
+            below=np.ascontiguousarray(self.below[place]),
+            opening=np.ascontiguousarray(self.opening[place]),
+            upper=np.ascontiguousarray(self.upper[place]),
+        )
+        return part, place
 
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of the drawing."""
         return self.placement.size
-
-    @property
-    def scale(self) -> float:
-        """Pixels per eye width."""
-        return self.placement.scale_px
 
     @property
     def iris_centre(self) -> tuple[float, float]:
