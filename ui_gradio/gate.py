@@ -69,11 +69,13 @@ _HEADERS: Final = {
 class GateRules:
     """What the gate needs to know of the application behind it.
 
+    ``root_path`` is where a reverse proxy shows the server, hiding that part of the path from it.
     ``check`` raises :class:`~engine.errors.RequestError` for an endpoint's wrong arguments;
     ``polish`` turns Gradio's page into the one that is sent. Limits are in bytes.
     """
 
     path: str
+    root_path: str
     blocks: gr.Blocks
     admission: Admission
     vault: Vault
@@ -98,7 +100,8 @@ class Gate:
             await self._app(scope, receive, send)
             return
         try:
-            await self._enter(inner, scope, receive, _with_headers(send))
+            shown = _as_shown(scope, self._rules.root_path)
+            await self._enter(inner, shown, receive, _with_headers(send))
         except _StartedError as error:
             raise error.cause from None
         except Exception as error:  # noqa: BLE001 – response_of logs what it does not know
@@ -160,11 +163,11 @@ class Gate:
 
     async def _call(self, found: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
         """Check a call of an endpoint and let it join the queue when there is room."""
-        with self._rules.admission.visit():  # the queue counts only from the moment of joining
+        # The place is held until the queue counts the event itself, so that nobody slips between.
+        with self._rules.admission.visit():
             body = await _read(scope, receive, self._rules.body_limit)
             checked = await to_thread.run_sync(self._checked, body, found.groupdict())
-        self._rules.admission.require_room()
-        await self._pass_on(scope, receive, _busy_instead_of_503(send, scope), checked)
+            await self._pass_on(scope, receive, _busy_instead_of_503(send, scope), checked)
 
     def _checked(self, body: bytes, parts: Mapping[str, str | None]) -> bytes:
         """Return the body with all arguments in place and no file paths left in it."""
@@ -252,6 +255,17 @@ class _StartedError(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+def _as_shown(scope: Scope, root_path: str) -> Scope:
+    """Return the request with the path that the visitor sees, as ASGI wants it.
+
+    Gradio's own setting for this does not find its pages when it is mounted.
+    """
+    if not root_path or scope.get("root_path"):
+        return scope
+    path = root_path + scope["path"]
+    return {**scope, "root_path": root_path, "path": path, "raw_path": path.encode()}
 
 
 def _at_home(scope: Scope) -> Scope:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import Visit
-from tests.ui_gradio.serving import EyeServer, png
+from tests.ui_gradio.serving import EyeServer, png, serving
 
 pytestmark = pytest.mark.browser
 
@@ -125,6 +125,24 @@ def test_the_code_on_the_page_runs(eyes: EyeServer, visit: Visit, tmp_path: Path
     for code in (plain, client):
         python = subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert "Healthy" in python.stdout
+
+
+def test_the_page_works_behind_a_proxy_that_hides_a_path(visit: Visit, tmp_path: Path) -> None:
+    """Shown at /lightbox/eyes/: page, check, links and code stay below that path."""
+    with serving(root_path="/lightbox") as eyes:
+        watched = visit(eyes.page)
+        watched.choose("face.jpg")
+        page = watched.page
+        assert page.locator(".lb-card").count() == 2
+        assert page.evaluate("document.querySelector('.lb-home').href") == f"{eyes.url}/"
+        page.click(".lb-code summary")
+        curl, _, client = page.locator(".lb-code pre").all_inner_texts()
+        assert curl.endswith(f" {eyes.url}/upload")
+        (tmp_path / "eye.jpg").write_bytes(png("green"))
+        python = subprocess.run(
+            [sys.executable, "-c", client], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         assert "Healthy" in python.stdout
 

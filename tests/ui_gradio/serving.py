@@ -17,6 +17,8 @@ import httpx
 import numpy as np
 import uvicorn
 from fastapi import FastAPI
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.imaging import pictures
 from engine.settings import Settings
@@ -90,13 +92,19 @@ def serving(screener: StandInScreener | None = None, **changes: object) -> Itera
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    shown = _behind_proxy(app, settings.root_path) if settings.root_path else app
+    server = uvicorn.Server(uvicorn.Config(shown, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
-    yield EyeServer(url=f"http://127.0.0.1:{port}", screener=screener, admission=admission, app=app)
+    yield EyeServer(
+        url=f"http://127.0.0.1:{port}{settings.root_path}",
+        screener=screener,
+        admission=admission,
+        app=app,
+    )
     server.should_exit = True
     thread.join(15)
 
@@ -105,3 +113,18 @@ async def _build(screener: StandInScreener, settings: Settings, admission: Admis
     app = FastAPI()
     app.include_router(build_router(screener, settings, admission=admission))
     return mount(app, build_app(screener, settings, admission=admission), settings)
+
+
+def _behind_proxy(app: FastAPI, prefix: str) -> ASGIApp:
+    """Answer below ``prefix`` only and hand on the rest of the path, as a reverse proxy does."""
+
+    async def proxy(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+        elif scope["path"].startswith(f"{prefix}/"):
+            path = scope["path"].removeprefix(prefix)
+            await app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+        else:
+            await PlainTextResponse("not ours", status_code=404)(scope, receive, send)
+
+    return proxy

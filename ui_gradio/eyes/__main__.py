@@ -48,7 +48,12 @@ def main() -> None:
     """Serve until interrupted."""
     settings = Settings.from_env()
     logging.basicConfig(level=settings.log_level)
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        root_path=settings.root_path,
+    )
 
 
 if __name__ == "__main__":

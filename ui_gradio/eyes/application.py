@@ -107,11 +107,11 @@ def mount(app: FastAPI, blocks: gr.Blocks, settings: Settings, path: str = "/eye
             pwa=True,
             mcp_server=settings.agents and find_spec("mcp") is not None,
             theme=page_theme(),
-            root_path=f"{settings.root_path}{path}" if settings.root_path else None,
         )
     forget_values(app, blocks)
     rules = GateRules(
         path=path,
+        root_path=settings.root_path,
         blocks=blocks,
         admission=service.admission,
         vault=service.vault,

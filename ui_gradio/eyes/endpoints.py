@@ -39,24 +39,25 @@ def add_endpoints(service: EyeService) -> None:
             report: Whether to add a one-page HTML report under "report".
 
         Returns:
-            {"status_code": 200, "body": {"left_eye": EYE, "right_eye": EYE, …}}; EYE has
-            "average_scores" in percent, "best_prediction", "image_preview", "grad_cam_preview",
-            "decision", "prediction_set", "quality" and "reasons".
+            {"status_code": 200, "body": {"left_eye": EYE, "right_eye": EYE, …}}, EYE as in /upload.
         """
         return _told(lambda: service.predict(frames, report=report))
 
     def upload(image: str | ImageDict, report: bool = False) -> dict[str, Any]:
         """Check the eyes in one picture: a face, or a close-up of one eye.
 
-        An eye that is not there is {"best_prediction": "Not Detected"}. A close-up that does not
-        tell its side is in "left_eye". A research demonstrator, not a medical device.
+        Each EYE has "average_scores" in percent, "best_prediction", "decision" (likely, uncertain,
+        retake, not_an_eye), "prediction_set", "reasons", "next_steps", "quality", and the pictures
+        "image_preview" and "grad_cam_preview". An eye that is not there is {"best_prediction": "Not
+        Detected"}. A close-up that does not tell its side is in "left_eye". A research
+        demonstrator, not a medical device.
 
         Parameters:
             image: The picture as a data URI, as {"url": data URI}, or as an uploaded file.
             report: Whether to add a one-page HTML report under "report".
 
         Returns:
-            {"left_eye": EYE, "right_eye": EYE, …} with EYE as in /predict.
+            {"left_eye": EYE, "right_eye": EYE, …}
         """
         return _told(lambda: service.upload(image, report=report))
 
@@ -66,7 +67,9 @@ def add_endpoints(service: EyeService) -> None:
         """Look at the next frame of a webcam and say how to sit; ends with the result by itself.
 
         Leave "session" empty for the first frame and send the answer's "session" with the next.
-        A stream ends with its result, or when no frame came for 30 seconds.
+        Each answer has boxes of "face" and "eyes" ({"x", "y", "w", "h"} in pixels of the frame),
+        what to do in "coach", and "progress", the good frames of each eye, of "needed". The last
+        one has the "result". A stream is forgotten when no frame came for 30 seconds.
 
         Parameters:
             frame: The frame as a data URI, not mirrored; 640×480 is plenty.
@@ -75,9 +78,7 @@ def add_endpoints(service: EyeService) -> None:
             report: Whether to add a one-page HTML report to the result.
 
         Returns:
-            {"session", "face": box or null, "eyes": {"left", "right"}, "coach": what to do,
-            "progress": frames collected per eye, "needed", "done", "timings_ms"}, and at the end
-            "result" as in /upload. Boxes are {"x", "y", "w", "h"} in pixels of the frame.
+            {"session", "face", "eyes", "coach", "progress", "needed", "done", …}
         """
         return _told(
             lambda: service.screen_frame(frame, session=session, finish=finish, report=report)
