@@ -65,7 +65,7 @@ def test_everything_can_be_reached_and_used_by_keyboard(eyes: EyeServer, visit: 
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.dataset.do") == "choose"
     page.keyboard.press("Tab")
-    assert page.evaluate(focused) == "A face"
+    assert page.evaluate(focused) == "A photograph"
     page.keyboard.press("Enter")
     page.wait_for_selector(".lb-card")
     assert page.evaluate("document.activeElement.id") == "lb-answer"

@@ -61,7 +61,7 @@ def test_an_upload_shows_picture_scores_reasons_and_next_steps(
     [
         ("blue", ["Not clear", "Cataract or Healthy", "Two answers stay possible."]),
         ("white", ["Take another picture", "A reflection covers the pupil.", "Turn away"]),
-        ("black", ["No eye to judge", "No eye is in this picture."]),
+        ("black", ["No eye to judge", "No eye in view", "No eye is in this picture."]),
     ],
 )
 def test_an_abstention_says_why_and_what_to_do(

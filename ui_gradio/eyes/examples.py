@@ -65,7 +65,7 @@ def _rendered(name: str) -> Callable[[], bytes]:
 
 
 EXAMPLES: Final = (
-    Example(name="face.jpg", title="A face", read=_astronaut),
+    Example(name="face.jpg", title="A photograph", read=_astronaut),
     Example(name="healthy.jpg", title="Drawn eye: healthy", read=_rendered("eye_healthy.jpg")),
     Example(
         name="cataract.jpg", title="Drawn eye: clouded lens", read=_rendered("eye_cataract.jpg")

@@ -169,7 +169,6 @@ class EyeService:
             "requests": {
                 "inside": self.admission.inside,
                 "capacity": self.admission.capacity,
-                "streams": len(self.streams),
             },
         }
 

@@ -8,7 +8,7 @@ const CHIPS = {
   retake: ["↻", "Take another picture"],
   not_an_eye: ["–", "No eye to judge"],
 };
-const SIDES = { left: "Left eye", right: "Right eye", unknown: "Eye (side unknown)" };
+const SIDES = { left: "Left eye", right: "Right eye", unknown: "Eye (side unknown)", none: "Picture" };
 const VERDICTS = {
   supported: "Heat map supported",
   weak: "Heat map weak",
@@ -33,7 +33,7 @@ export class Answer {
     this.body.replaceChildren(
       h("p", { class: "lb-summary" }, summaryOf(document_, name)),
       nothing
-        ? h("div", { class: cardsClass(1) }, this.card({ ...document_.left_eye, side: "unknown" }))
+        ? h("div", { class: cardsClass(1) }, this.card(noEye(document_)))
         : h("div", { class: cardsClass(cards.length) }, cards.map((eye) => this.card(eye))),
       this.after(document_, report),
     );
@@ -42,7 +42,7 @@ export class Answer {
 
   showProblem(error) {
     this.body.replaceChildren(
-      h("div", { class: "lb-error", role: "alert" }, h("h3", {}, "Not checked"), h("p", {}, error.message)),
+      h("div", { class: "lb-error", role: "alert" }, h("h3", {}, "Not checked"), h("p", {}, withoutField(error.message))),
     );
     this.come();
   }
@@ -169,6 +169,12 @@ export class Answer {
   }
 }
 
+// One card for a picture without eyes, instead of two that say the same.
+function noEye({ left_eye: eye, reasons }) {
+  const [explanation = eye.explanation, ...more] = reasons;
+  return { ...eye, side: "none", title: "No eye in view", explanation, reasons: more };
+}
+
 function cardsClass(count) {
   return count === 1 ? "lb-cards lb-one" : "lb-cards";
 }
@@ -179,7 +185,7 @@ function summaryOf(document_, name) {
     close_up: "A close-up of one eye; which one, the picture does not tell.",
     nothing: "No eye was found.",
   }[document_.scene];
-  const from = name === "webcam" ? "From the webcam." : `From ${name}.`;
+  const from = name === "webcam" ? "From the webcam." : `From “${name}”.`;
   return [from, where].filter(Boolean).join(" ");
 }
 
@@ -294,4 +300,9 @@ function shortened(document_) {
         : value,
     2,
   );
+}
+
+// Programs are told which field was wrong; a person has sent only one thing.
+function withoutField(message) {
+  return message.replace(/^(image|frame): /, "");
 }

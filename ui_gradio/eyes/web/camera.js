@@ -121,6 +121,8 @@ export class Camera {
     const facing = stream.getVideoTracks()[0]?.getSettings().facingMode || this.facing;
     this.mirrored = facing !== "environment";
     this.stage.dataset.mirrored = this.mirrored;
+    // The meters stand as the eyes do: in a mirror the person's left eye is on the left.
+    this.meters.left.style.order = this.mirrored ? 0 : 2;
     this.stage.dataset.state = "on";
     this.buttons.stop.hidden = false;
     if (run.byKeyboard) this.buttons.stop.focus({ preventScroll: true });
@@ -150,7 +152,7 @@ export class Camera {
     this.stage.dataset.frames = run.frames;
     if (seconds > 1) {
       this.stage.dataset.rate = (run.frames / seconds).toFixed(1);
-      this.rate.textContent = `${Math.round(run.frames / seconds)} frames per second`;
+      this.rate.textContent = `${Math.round(run.frames / seconds)} frames/s`;
     }
   }
 
@@ -180,13 +182,17 @@ export class Camera {
       return [this.mirrored ? width - x - w : x, top + box.y * scale, w, box.h * scale];
     };
     if (face) strokeBox(pen, place(face), { dash: [6, 6] });
-    for (const [side, box] of Object.entries(eyes)) {
-      strokeBox(pen, place(box), { label: SIDES[side] ?? "Eye" });
-    }
+    // Labels grow away from each other: the left one to the left, the right one to the right.
+    const placed = Object.entries(eyes).map(([side, box]) => ({ side, at: place(box) }));
+    placed.sort((one, other) => one.at[0] - other.at[0]);
+    placed.forEach(({ side, at }, index) => {
+      const outward = index === 0 && placed.length > 1;
+      strokeBox(pen, at, { label: SIDES[side] ?? "Eye", outward });
+    });
   }
 }
 
-function strokeBox(pen, [x, y, w, h_], { dash = [], label = "" }) {
+function strokeBox(pen, [x, y, w, h_], { dash = [], label = "", outward = false }) {
   pen.setLineDash(dash);
   for (const [colour, line] of [["rgba(8, 20, 25, .75)", 4], ["#ffffff", 2]]) {
     pen.strokeStyle = colour;
@@ -197,9 +203,10 @@ function strokeBox(pen, [x, y, w, h_], { dash = [], label = "" }) {
   pen.font = "600 13px system-ui, sans-serif";
   const plate = pen.measureText(label).width + 12;
   pen.fillStyle = "#0b5f7c";
-  pen.fillRect(x - 1, y - 24, plate, 21);
+  const left = outward ? x + w + 1 - plate : x - 1;
+  pen.fillRect(left, y - 24, plate, 21);
   pen.fillStyle = "#ffffff";
-  pen.fillText(label, x + 5, y - 9);
+  pen.fillText(label, left + 6, y - 9);
 }
 
 function openCamera(facing) {

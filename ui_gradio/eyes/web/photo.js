@@ -60,6 +60,7 @@ export class Photo {
     this.show(file, name);
     if (file.size > this.maxUploadMb * 1e6) {
       const size = (file.size / 1e6).toFixed(1);
+      this.showView(false);
       return this.coach.sayNow(
         `This file has ${size} MB, but at most ${this.maxUploadMb} MB are accepted. Choose a smaller one.`,
         "bad",
@@ -78,6 +79,7 @@ export class Photo {
       this.answer.show(result, { name });
     } catch (error) {
       if (this.abort !== abort) return;
+      this.showView(false);
       this.coach.sayNow("This picture could not be checked.", "bad");
       this.answer.showProblem(error);
     }
@@ -88,7 +90,7 @@ export class Photo {
     this.boxes.replaceChildren();
     this.image.src = URL.createObjectURL(file);
     this.image.alt = `Your picture: ${name}`;
-    this.image.onload = () => this.showView(true);
+    this.image.onload = () => this.showView(this.image.naturalWidth > 0);
     this.image.onerror = () => this.showView(false); // TIFF and others that browsers do not show
   }
 
@@ -105,10 +107,12 @@ export class Photo {
       const boxes = [result.left_eye, result.right_eye]
         .filter((eye) => eye?.box)
         .map((eye) => ({ side: eye.side, box: clipped(eye.box, width, height) }))
-        .map(({ box, side }) =>
+        .sort((one, other) => one.box.x - other.box.x)
+        .map(({ box, side }, index, all) =>
           h(
             "span",
             {
+              class: index === 0 && all.length > 1 ? "lb-outward" : "",
               style: `left:${percent(box.x, width)};top:${percent(box.y, height)};width:${percent(box.w, width)};height:${percent(box.h, height)}`,
             },
             h("b", {}, SIDES[side] ?? "Eye"),
