@@ -214,7 +214,7 @@ function setOf(eye) {
   return h(
     "p",
     { class: "lb-note" },
-    `At ${percent} % confidence it is ${set.length > 1 ? "one of" : "only"}: ${set.join(", ")}.`,
+    `Still possible at ${percent} % coverage: ${set.join(", ")}.`,
   );
 }
 
