@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -118,10 +119,11 @@ def test_the_code_on_the_page_runs(eyes: EyeServer, visit: Visit, tmp_path: Path
     page.click(".lb-code summary")
     curl, plain, client = page.locator(".lb-code pre").all_inner_texts()
     (tmp_path / "eye.jpg").write_bytes(png("green"))
-    shell = subprocess.run(
-        curl, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert '"Healthy"' in shell.stdout
+    if shutil.which("curl"):
+        shell = subprocess.run(
+            curl, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert '"Healthy"' in shell.stdout
     for code in (plain, client):
         python = subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
