@@ -67,16 +67,17 @@ def measure_rendered(reader: AnatomyReader, *, count: int) -> dict[str, float]:
                 radius_errors.append(abs(read.iris_radius / truth.iris_radius - 1))
             rng = np.random.default_rng((_HELD_OUT, k, 10 + CONDITIONS.index(condition)))
             others.append(reader.read([render_not_an_eye(rng)])[0].eye_confidence)
-    result = {f"iou_{name}": float(shared[i + 1] / either[i + 1]) for i, name in enumerate(_NAMES)}
-    return result | {
-        "corner_error_median": float(np.median(corner_errors)),
-        "corner_error_p90": float(np.percentile(corner_errors, 90)),
-        "openness_error_median": float(np.median(openness_errors)),
-        "iris_radius_error_median": float(np.median(radius_errors)),
+    overlap = {f"iou_{name}": float(shared[i + 1] / either[i + 1]) for i, name in enumerate(_NAMES)}
+    figures = overlap | {
+        "corner_error_median": _percentile(corner_errors, 50),
+        "corner_error_p90": _percentile(corner_errors, 90),
+        "openness_error_median": _percentile(openness_errors, 50),
+        "iris_radius_error_median": _percentile(radius_errors, 50),
         "eyes_above_half": float(np.mean(np.array(eyes) >= 0.5)),
         "look_alikes_above_half": float(np.mean(np.array(others) >= 0.5)),
         "pictures": float(len(eyes) + len(others)),
     }
+    return _known(figures)
 
 
 def marked_photographs(folder: Path, marks: Path) -> Iterator[Photograph]:
@@ -127,15 +128,28 @@ def measure_photographs(
             continue
         errors.append(_corner_error(read.corners, photograph.corners))
         widths.append(math.dist(*read.corners) / math.dist(*photograph.corners))
-    return {
+    figures = {
         "photographs": float(len(confidences)),
         "confidence_above_half": float(np.mean(np.array(confidences) >= 0.5)),
         "with_both_corners_inside": float(len(errors)),
-        "corner_error_median": float(np.median(errors)),
-        "corner_error_p90": float(np.percentile(errors, 90)),
-        "corners_within_a_tenth": float(np.mean(np.array(errors) <= 0.1)),
-        "width_ratio_median": float(np.median(widths)),
+        "corner_error_median": _percentile(errors, 50),
+        "corner_error_p90": _percentile(errors, 90),
+        "corners_within_a_tenth": sum(error <= 0.1 for error in errors) / max(len(errors), 1),
+        "width_ratio_median": _percentile(widths, 50),
     }
+    return _known(figures)
+
+
+def _percentile(values: list[float], percent: float) -> float:
+    """Return a percentile by the nearest rank, so that an infinite error stays one; NaN of none."""
+    if not values:
+        return math.nan
+    return float(np.percentile(values, percent, method="nearest"))
+
+
+def _known(figures: dict[str, float]) -> dict[str, float]:
+    """Leave out what could not be measured: a card holds finite numbers only."""
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _corner_error(read: tuple[Point, Point], truth: tuple[Point, Point]) -> float:

@@ -213,7 +213,20 @@ def _labels_of(labels: NDArray[np.uint8], box: Box, scale: float) -> NDArray[np.
     return cut
 
 
+def _resharpened(rng: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Sharpen or blur at the network's size: large photographs made small are very sharp."""
+    kind = rng.uniform()
+    if kind < 0.35:
+        soft = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.7, 1.6))
+        amount = rng.uniform(0.3, 2.2)
+        return np.asarray(cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0), np.uint8)
+    if kind < 0.45:
+        return np.asarray(cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 1.5)), np.uint8)
+    return pixels
+
+
 def _recoloured(rng: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    pixels = _resharpened(rng, pixels)
     kind = rng.uniform()
     if kind < 0.06:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)

@@ -66,7 +66,7 @@ class TestReading:
     """The shipped network on pictures with known truth."""
 
     def test_overlap_on_held_out_eyes(self, reader: AnatomyReader) -> None:
-        """Sclera, iris and pupil of usual framings overlap with the truth as the card promises."""
+        """Sclera, iris and pupil of usual framings overlap with the truth by 0.76, 0.66 and 0.58."""
         shared, either = np.zeros(4), np.zeros(4)
         for eye in held_out(40, "region"):
             read = reader.read([eye.picture])[0]
@@ -75,12 +75,12 @@ class TestReading:
                 shared[label] += ((guess == label) & (eye.labels == label)).sum()
                 either[label] += ((guess == label) | (eye.labels == label)).sum()
         _, sclera, iris, pupil = shared / either
-        assert sclera > 0.68
-        assert iris > 0.6
-        assert pupil > 0.6
+        assert sclera > 0.76
+        assert iris > 0.66
+        assert pupil > 0.58
 
     def test_corners_on_held_out_eyes(self, reader: AnatomyReader) -> None:
-        """Half of the corners are within 4 percent of an eye width, nine tenths within 12."""
+        """Half of the corners are within 4 percent of an eye width, nine tenths within 10."""
         errors = []
         for eye in held_out(40, "region"):
             if not eye.corners_inside:
@@ -90,17 +90,17 @@ class TestReading:
             pairs = zip(read.corners, eye.corners, strict=True)
             errors.append(np.mean([math.dist(a, b) for a, b in pairs]) / eye.eye_width_px)
         assert np.median(errors) < 0.04
-        assert np.percentile(errors, 90) < 0.12
+        assert np.percentile(errors, 90) < 0.1
 
     def test_openness_and_gaze_on_held_out_eyes(self, reader: AnatomyReader) -> None:
-        """Openness is right to 0.05 and gaze to 0.04 eye widths, in the median."""
+        """Openness is right to 0.04 and gaze to 0.04 eye widths, in the median."""
         openness, gaze = [], []
         for eye in held_out(32, "canonical"):
             read = reader.read([eye.picture])[0]
             openness.append(abs(read.openness - eye.openness))
             if read.gaze_offset is not None:
                 gaze.append(math.dist(read.gaze_offset, eye.gaze))
-        assert np.median(openness) < 0.05
+        assert np.median(openness) < 0.04
         assert np.median(gaze) < 0.04
 
     def test_confidence_tells_eyes_from_look_alikes(self, reader: AnatomyReader) -> None:
