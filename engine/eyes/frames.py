@@ -92,6 +92,9 @@ class FrameCollector(Generic[Extra]):
     ----------
     best
         Frames to keep per eye.
+    least_s
+        Frames are collected for at least this long after the first kept one: five frames of half
+        a second are nearly the same frame, and the best would not be better than the rest.
     patience_s
         When one eye is complete and the other has not passed for this long since the first kept
         frame, :attr:`is_complete` no longer waits for it: a person may have one eye only.
@@ -103,12 +106,14 @@ class FrameCollector(Generic[Extra]):
         self,
         *,
         best: int = 5,
+        least_s: float = 0.0,
         patience_s: float = 8.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if best < 1:
             raise InputError(f"At least 1 frame per eye must be kept, but got best={best}.")
         self.wanted = best
+        self._least_s = least_s
         self._patience_s = patience_s
         self._clock = clock
         self._kept: dict[Side, list[EyeFrame[Extra]]] = {}
@@ -159,9 +164,9 @@ class FrameCollector(Generic[Extra]):
     def is_complete(self) -> bool:
         """Whether both eyes are complete, or one is and the other was waited for long enough."""
         full = [side for side in self.sides if len(self.best(side)) >= self.wanted]
-        if "left" in full and "right" in full:
-            return True
         waited = self._clock() - self._first_s if self._first_s is not None else 0.0
+        if "left" in full and "right" in full:
+            return waited >= self._least_s
         return bool(full) and waited >= self._patience_s
 
     def clear(self) -> None:

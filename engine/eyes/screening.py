@@ -7,7 +7,8 @@ and no picture, and opens an :class:`engine.eyes.streaming.EyeStream` for each v
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -160,9 +161,12 @@ class EyeScreener:
         """Return what a stream of one visitor needs; pass it to :meth:`screen`."""
         return self._parts().eyes.new_followed_face()
 
-    def new_stream(self, *, mirrored: bool = False) -> EyeStream:
+    def new_stream(
+        self, *, mirrored: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> EyeStream:
         """Open the stream of one visitor's webcam; it belongs to that visitor alone."""
-        return EyeStream(self._parts().eyes, self, best=BEST_FRAMES, mirrored=mirrored)
+        eyes = self._parts().eyes
+        return EyeStream(eyes, self, best=BEST_FRAMES, mirrored=mirrored, clock=clock)
 
     def status(self) -> dict[str, Any]:
         """Return ``{"models", "memory"}`` for a health answer; opens nothing."""

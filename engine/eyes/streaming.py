@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -44,18 +45,30 @@ class StreamStep:
 class EyeStream:
     """Follows one person, keeps the best frames of each eye, and judges them in the end.
 
-    Only crops of eyes are kept between frames, no frame. Not shared between threads.
+    Only crops of eyes are kept between frames, no frame. Not shared between threads. ``clock``
+    returns seconds; only differences are used.
     """
 
+    LEAST_S = 1.5
+    """Shortest time of collecting, so that the best frames are chosen from a dozen or more."""
+
     def __init__(
-        self, eyes: Eyes, screener: EyeScreener, *, best: int, mirrored: bool = False
+        self,
+        eyes: Eyes,
+        screener: EyeScreener,
+        *,
+        best: int,
+        mirrored: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._eyes = eyes
         self._screener = screener
         self._mirrored = mirrored
         self._followed = eyes.new_followed_face()
-        self._collector: FrameCollector[EyeSight] = FrameCollector(best=best)
-        self._coach = Coach()
+        self._collector: FrameCollector[EyeSight] = FrameCollector(
+            best=best, least_s=self.LEAST_S, clock=clock
+        )
+        self._coach = Coach(clock=clock)
         self._last: Sighting | None = None
         self._poor: dict[Side, EyeSight] = {}
 

@@ -220,3 +220,15 @@ def test_without_a_face_the_light_decides_what_is_asked(
 ) -> None:
     """In the dark no face can be found: light is asked for, not a look into the camera."""
     assert frames.advice_word({}, brightness_percent=brightness_percent) == word
+
+
+def test_frames_are_collected_for_the_least_time() -> None:
+    """Enough frames at once are not the best of many: the collector goes on for a while."""
+    clock = Clock()
+    collector: FrameCollector[float] = FrameCollector(best=1, least_s=1.5, clock=clock)
+    collector.offer(frame("left", 0.9))
+    collector.offer(frame("right", 0.9))
+    clock.now += 1.4
+    assert not collector.is_complete
+    clock.now += 0.2
+    assert collector.is_complete
