@@ -1,7 +1,7 @@
 """Recompute every accuracy figure of the eye model from its stored out-of-fold answers.
 
-    python benchmarks/eye_accuracy.py                 # seconds; needs no photographs, no torch
-    python benchmarks/eye_accuracy.py --data DIR      # also: the serving path, timed, on photographs
+    python -m benchmarks.eye_accuracy              # seconds; no photographs, no torch needed
+    python -m benchmarks.eye_accuracy --data DIR   # also the serving path on photographs
 
 The first form fails (exit code 1) when a figure differs from the card's. The second runs the
 shipped model through the whole serving path; its accuracy is optimistic, since the shipped network
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.eyes.classifier import EyeClassifier
+from engine.eyes.classifier import EyeClassifier, rule_of
 from engine.eyes.recipe import validation
 from engine.inference import cards
 from engine.shipped import shipped
@@ -36,9 +36,7 @@ def main() -> int:
     given = parser.parse_args()
     card = cards.load(given.model)
     outcomes = validation.read_outcomes(given.model / str(card.details["out_of_fold"]))
-    rule = card.details["decision"]
-    assert isinstance(rule, dict)
-    figures = json.loads(json.dumps(validation.figures(outcomes, rule=rule)))
+    figures = json.loads(json.dumps(validation.figures(outcomes, rule=rule_of(card))))
     _print_figures(figures, outcomes)
     _print_speed(given.model)
     if given.data is not None:
@@ -118,7 +116,7 @@ def _print_serving(folder: Path, data: Path) -> None:
     for row in samples.table_of(data):
         served = path.crop(samples.read_picture(data / row["file"]))
         (answer,) = model.classify(served.crop[None])
-        ruling = model.decide(answer)
+        ruling = model.decide(answer, cues=served.cues)
         said = (
             f"{ruling.decision} {ruling.label or ''}".strip() if served.found else "nothing found"
         )

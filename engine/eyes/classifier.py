@@ -32,6 +32,7 @@ __all__ = [
     "EyeClassifier",
     "Ruling",
     "decide",
+    "rule_of",
 ]
 
 HEALTHY: Final = "Healthy"
@@ -45,23 +46,46 @@ _UNKNOWN_COVERAGE: Final = 0.9
 class DecisionRule:
     """Limits of :func:`decide`, all in 0..1; a model's card may carry its own.
 
-    ``minimum_probability`` is what "likely" needs. ``minimum_evidence`` is how much must speak
-    for an eye to answer at all; ``evidence_for_disease`` how much before a disease is named, so
-    that a ball or a cat is never given one.
+    ``minimum_probability`` is what "likely" needs, ``probability_for_disease`` what it needs for
+    a disease. ``minimum_evidence`` is how much must speak for an eye to answer at all;
+    ``evidence_for_disease`` how much before a disease is named, so that a ball or a cat is never
+    given one. ``expected_cues`` maps a class to a measurement of the anatomy and the least value
+    that goes with the class: a dark pupil speaks against a cataract, whatever the network says.
     """
 
     minimum_probability: float = 0.6
+    probability_for_disease: float = 0.6
     minimum_evidence: float = 0.5
     evidence_for_disease: float = 0.5
+    expected_cues: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("minimum_probability", "minimum_evidence", "evidence_for_disease"):
+        self._check_expected_cues()
+        for name in (
+            "minimum_probability",
+            "probability_for_disease",
+            "minimum_evidence",
+            "evidence_for_disease",
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ModelError(
                     f"A decision rule's {name} should be a number in 0..1, but it is {value!r}; "
                     f"correct 'details.decision' in card.json."
                 )
+
+    def _check_expected_cues(self) -> None:
+        """Make tuples of the card's lists."""
+        checked = {}
+        for label, pair in self.expected_cues.items():
+            is_pair = not isinstance(pair, str) and len(pair) == 2
+            if not is_pair or not isinstance(pair[0], str) or not isinstance(pair[1], int | float):
+                raise ModelError(
+                    f"A decision rule's expected_cues should map a class to [cue, least value], "
+                    f"but {label!r} has {pair!r}; correct 'details.decision' in card.json."
+                )
+            checked[label] = (pair[0], float(pair[1]))
+        object.__setattr__(self, "expected_cues", checked)
 
 
 @final
@@ -104,6 +128,7 @@ def decide(
     *,
     experimental: Sequence[str] = (),
     coverage: float = _UNKNOWN_COVERAGE,
+    cues: Mapping[str, float] | None = None,
 ) -> Ruling:
     """Turn probabilities into an answer that a person may read.
 
@@ -115,8 +140,10 @@ def decide(
     3. the best class is experimental: ``uncertain``;
     4. the set of possible classes is empty: ``uncertain``, unlike every class;
     5. several classes are possible: ``uncertain``;
-    6. the one possible class has a probability below ``minimum_probability``: ``uncertain``;
-    7. otherwise ``likely``.
+    6. the one possible class has a probability below ``minimum_probability`` (for a disease
+       ``probability_for_disease``, if higher): ``uncertain``;
+    7. a measured cue contradicts the class (``expected_cues``): ``uncertain``;
+    8. otherwise ``likely``.
 
     Whether a picture is good enough to judge (``retake``) is decided before, from its quality.
 
@@ -130,6 +157,9 @@ def decide(
         Classes with too little data: never more than ``uncertain``.
     coverage
         The conformal sets' promised coverage, for the sentence.
+    cues
+        Measurements by name (:mod:`engine.eyes.anatomy_cues`); one that is missing contradicts
+        nothing.
 
     Examples
     --------
@@ -157,11 +187,22 @@ def decide(
         return _uncertain(best, "The picture is unlike those of every class that the model knows")
     if len(possible) > 1 or possible[0] != best:
         return _uncertain(best, f"{_listed(possible)} all stay possible at {coverage:.0%} coverage")
-    if classified.calibrated[best] < rule.minimum_probability:
+    needed = rule.minimum_probability
+    if best.casefold() != HEALTHY.casefold():
+        needed = max(needed, rule.probability_for_disease)
+    if classified.calibrated[best] < needed:
         return _uncertain(
             best,
             f"The best class reaches {classified.calibrated[best]:.0%}, "
-            f"and {rule.minimum_probability:.0%} are needed",
+            f"and {needed:.0%} are needed",
+        )
+    cue, least = rule.expected_cues.get(best, ("", 0.0))
+    measured = (cues or {}).get(cue)
+    if measured is not None and measured < least:
+        return _uncertain(
+            best,
+            f"The measured {cue.replace('_', ' ')} of {measured:.2f} speaks against {best}, "
+            f"where at least {least:.2f} is expected",
         )
     return Ruling(
         decision="likely",
@@ -188,7 +229,7 @@ class EyeClassifier:
                 f"An eye model needs at least two classes, but {card.label!r} has {card.classes}."
             )
         self.card = card
-        self.rule = _rule_of(card)
+        self.rule = rule_of(card)
         self._runtime = runtime
         self._head = head if "features" in card.outputs else None
 
@@ -327,9 +368,15 @@ class EyeClassifier:
             eye_evidence=float(np.mean([r.eye_evidence for r in results])),
         )
 
-    def decide(self, classified: Classified) -> Ruling:
+    def decide(self, classified: Classified, *, cues: Mapping[str, float] | None = None) -> Ruling:
         """Apply :func:`decide` with this model's limits and experimental classes."""
-        return decide(classified, self.rule, experimental=self.experimental, coverage=self.coverage)
+        return decide(
+            classified,
+            self.rule,
+            experimental=self.experimental,
+            coverage=self.coverage,
+            cues=cues,
+        )
 
     def heat_maps(
         self, results: Sequence[Classified], labels: Sequence[str], *, height: int, width: int
@@ -424,7 +471,7 @@ _ARCHITECTURES: Final[Mapping[str, Callable[[], object]]] = {
 }
 
 
-def _rule_of(card: ModelCard) -> DecisionRule:
+def rule_of(card: ModelCard) -> DecisionRule:
     """Read the limits from the card's ``details.decision``; defaults where it has none."""
     given = card.details.get("decision", {})
     if not isinstance(given, Mapping):

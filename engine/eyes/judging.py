@@ -88,8 +88,8 @@ class Judge:
             eye_confidences=[sight.anatomy.eye_confidence for sight in passing],
         )
         together = self._classifier.average(frames)
-        ruling = self._classifier.decide(together)
         best = passing[0]
+        ruling = self._classifier.decide(together, cues=best.anatomy.cues)
         if ruling.decision == "not_an_eye" and in_face:
             return self._unjudged(side, best, rejected_count=rejected_count + len(passing))
         heat = None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.eyes import crops, framing
 from engine.eyes.recipe.samples import Sample
 
-__all__ = ["Strength", "augmented", "border_only", "neutral", "plain_crop"]
+__all__ = ["Strength", "augmented", "border_only", "in_other_surroundings", "neutral", "plain_crop"]
 
 _SIZE: Final = (crops.OUT_WIDTH, crops.OUT_HEIGHT)
 
@@ -37,6 +37,23 @@ class Strength:
     partial: float = 0.25
     edited: float = 0.3
     degraded: float = 0.75
+
+
+def in_other_surroundings(
+    eye: NDArray[np.uint8], surroundings: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Put the middle of one crop into the skin, frame and border of another.
+
+    The label is that of the middle, so that nothing around the eye can tell the class.
+    """
+    width, height = _SIZE
+    mask = np.zeros((height, width), np.float32)
+    centre = (int(rng.normal(width / 2, 3)), int(rng.normal(height / 2, 3)))
+    axes = (int(width * rng.uniform(0.36, 0.47)), int(height * rng.uniform(0.24, 0.38)))
+    cv2.ellipse(mask, centre, axes, 0, 0, 360, 1.0, -1)
+    soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(1, 6))[..., None]
+    mixed: NDArray[np.uint8] = (eye * soft + surroundings * (1 - soft) + 0.5).astype(np.uint8)
+    return mixed
 
 
 def plain_crop(sample: Sample) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ from engine.errors import InputError
 from engine.eyes.recipe import augmentation, drawn, negatives, samples, shipping, validation
 from engine.eyes.recipe.network import EyeNetwork
 from engine.eyes.recipe.samples import CLASSES, NOT_AN_EYE, Sample
-from engine.eyes.recipe.serving import ServingPath
+from engine.eyes.recipe.serving import Served, ServingPath
 from engine.eyes.recipe.training import Mixture, Plan, Trainer, predicted
 from engine.eyes.recipe.validation import Outcome
 
@@ -71,9 +71,11 @@ class Recipe:
     jobs: int = 2
     drawings: int = 10_000
     pretraining_steps: int = 1000
-    fold_steps: int = 450
-    final_steps: int = 600
-    batch: tuple[int, int, int] = (28, 20, 16)
+    fold_steps: int = 280
+    final_steps: int = 380
+    cycles: int = 1
+    batch: tuple[int, int, int] = (26, 12, 10)
+    pretraining_batch: tuple[int, int] = (48, 16)
     version: str = "1.0"
     only_groups: tuple[str, ...] | None = None
     use_serving_path: bool = True
@@ -156,10 +158,16 @@ def _pools(recipe: Recipe) -> tuple[list[Sample], list[Sample], list[Sample]]:
 
 def _pretrained(recipe: Recipe) -> EyeNetwork:
     """Train on drawings alone."""
-    _, no_eyes, drawings = _pools(recipe)
+    _, no_eyes, drawn_eyes = _pools(recipe)
     taught = [s for s in no_eyes if s.kind in _ALWAYS_TAUGHT or s.kind.startswith("made:")]
-    mixture = Mixture(photographs=[], drawn=drawings, no_eyes=taught)
-    plan = _plan(recipe, recipe.pretraining_steps, seed=1)
+    mixture = Mixture(photographs=[], drawn=drawn_eyes, no_eyes=taught)
+    drawings, others = recipe.pretraining_batch
+    plan = replace(
+        _plan(recipe, recipe.pretraining_steps, seed=1),
+        photographs=0,
+        drawn=drawings,
+        no_eyes=others,
+    )
     return _trained(mixture, plan, recipe.work / "pretrained.pt", start=None)
 
 
@@ -169,26 +177,41 @@ def _fold_outcomes(recipe: Recipe, fold: int) -> list[Outcome]:
     if path.is_file():
         return validation.read_outcomes(path)
     photographs, no_eyes, drawings = _pools(recipe)
-    folds = validation.folds_of({s.group: s.label for s in photographs}, folds=recipe.folds)
-    kinds = [kind for kind in negatives.kinds_of(no_eyes) if _is_tested(kind)]
-    kind_folds = validation.folds_of(dict.fromkeys(kinds, 0), folds=recipe.folds, seed=1)
-    mixture = Mixture(
-        photographs=[s for s in photographs if folds[s.group] != fold],
-        drawn=drawings,
-        no_eyes=[s for s in no_eyes if kind_folds.get(s.kind) != fold],
-    )
+    split = _split(recipe, photographs, no_eyes, fold)
+    mixture = Mixture(photographs=split.photographs, drawn=drawings, no_eyes=split.no_eyes)
     plan = _plan(recipe, recipe.fold_steps, seed=10 + fold, fine=True)
     network = _trained(
         mixture, plan, recipe.work / f"fold{fold}.pt", start=_loaded(recipe.work / "pretrained.pt")
     )
-    held = [s for s in photographs if folds[s.group] == fold]
-    others: list[Sample] = []
-    for kind in kinds:
-        if kind_folds[kind] == fold:
-            others += [s for s in no_eyes if s.kind == kind][:_TESTED_PER_KIND]
-    outcomes = _answers(recipe, network, [*held, *others], fold)
+    outcomes = _answers(recipe, network, split.held, fold)
     validation.write_outcomes(path, outcomes)
     return outcomes
+
+
+class _Split(NamedTuple):
+    """What a fold's network learns from, and what it is asked about afterwards."""
+
+    photographs: list[Sample]
+    no_eyes: list[Sample]
+    held: list[Sample]
+
+
+def _split(
+    recipe: Recipe, photographs: Sequence[Sample], no_eyes: Sequence[Sample], fold: int
+) -> _Split:
+    """Split photographs by group, pictures without an eye by kind."""
+    folds = validation.folds_of({s.group: s.label for s in photographs}, folds=recipe.folds)
+    kinds = [kind for kind in negatives.kinds_of(no_eyes) if _is_tested(kind)]
+    kind_folds = validation.folds_of(dict.fromkeys(kinds, 0), folds=recipe.folds, seed=1)
+    held = [s for s in photographs if folds[s.group] == fold]
+    for kind in kinds:
+        if kind_folds[kind] == fold:
+            held += [s for s in no_eyes if s.kind == kind][:_TESTED_PER_KIND]
+    return _Split(
+        photographs=[s for s in photographs if folds[s.group] != fold],
+        no_eyes=[s for s in no_eyes if kind_folds.get(s.kind) != fold],
+        held=held,
+    )
 
 
 def _final(recipe: Recipe) -> None:
@@ -203,20 +226,9 @@ def _answers(
     recipe: Recipe, network: EyeNetwork, held: Sequence[Sample], fold: int
 ) -> list[Outcome]:
     """Answer for held-out pictures, each cropped as the served program would."""
-    path = ServingPath() if recipe.use_serving_path else None
-    names = _file_names(recipe)
-    crops, found = [], []
-    for sample in held:
-        if path is None:
-            crops.append(augmentation.plain_crop(sample))
-            found.append(True)
-            continue
-        whole = sample.kind != "photograph"
-        file = recipe.photographs / names.get(sample.key, "")
-        served = path.crop(sample.pixels if whole else samples.read_picture(file))
-        crops.append(served.crop)
-        found.append(served.found)
-    outcomes = _outcomes(network, held, crops, found, fold, kind=None)
+    seen = _served(recipe, held, fold)
+    crops = [served.crop for served in seen]
+    outcomes = _outcomes(network, held, crops, seen, fold, kind=None)
     eyes = [i for i, sample in enumerate(held) if sample.label != NOT_AN_EYE]
     rng = np.random.default_rng([17, fold])
     views = {
@@ -224,18 +236,43 @@ def _answers(
         "border_only": [augmentation.border_only(crops[i]) for i in eyes],
     }
     for kind, shown in views.items():
-        samples_shown, seen = [held[i] for i in eyes], [found[i] for i in eyes]
-        outcomes += _outcomes(network, samples_shown, shown, seen, fold, kind=kind)
+        of_eyes = [held[i] for i in eyes]
+        outcomes += _outcomes(network, of_eyes, shown, [seen[i] for i in eyes], fold, kind=kind)
     fresh = [drawn.drawn_sample(_UNSEEN_SEED + fold * 1000 + i) for i in range(recipe.unseen)]
-    plain = [augmentation.plain_crop(sample) for sample in fresh]
-    return outcomes + _outcomes(network, fresh, plain, [True] * len(fresh), fold, kind=None)
+    marked = [_as_marked(sample) for sample in fresh]
+    plain = [served.crop for served in marked]
+    return outcomes + _outcomes(network, fresh, plain, marked, fold, kind=None)
+
+
+def _served(recipe: Recipe, held: Sequence[Sample], fold: int) -> list[Served]:
+    """Crop each picture as the served program would; slow, so kept in the work folder."""
+    if not recipe.use_serving_path:
+        return [_as_marked(sample) for sample in held]
+    stored = recipe.work / f"served{fold}.pickle"
+    if stored.is_file():
+        answers: list[Served] = pickle.loads(stored.read_bytes())  # noqa: S301 – our own file
+        return answers
+    path = ServingPath()
+    names = _file_names(recipe)
+    answers = []
+    for sample in held:
+        is_photograph = sample.kind == "photograph"
+        file = recipe.photographs / names.get(sample.key, "")
+        answers.append(path.crop(samples.read_picture(file) if is_photograph else sample.pixels))
+    stored.write_bytes(pickle.dumps(answers))
+    return answers
+
+
+def _as_marked(sample: Sample) -> Served:
+    """Crop a picture where it was marked, without the served program's finders."""
+    return Served(augmentation.plain_crop(sample), sample.corners, True, 1.0, {})
 
 
 def _outcomes(
     network: EyeNetwork,
     held: Sequence[Sample],
     crops: Sequence[NDArray[np.uint8]],
-    found: Sequence[bool],
+    seen: Sequence[Served],
     fold: int,
     *,
     kind: str | None,
@@ -250,11 +287,12 @@ def _outcomes(
             kind=kind or sample.kind,
             label=sample.label,
             fold=fold,
-            found=seen,
+            found=served.found,
             evidence=float(e),
             logits=tuple(float(v) for v in row),
+            cues=served.cues,
         )
-        for sample, seen, row, e in zip(held, found, logits, evidence, strict=True)
+        for sample, served, row, e in zip(held, seen, logits, evidence, strict=True)
     ]
 
 
@@ -276,7 +314,11 @@ def _plan(recipe: Recipe, steps: int, *, seed: int, fine: bool = False) -> Plan:
         seed=seed,
         warm_up=max(min(50, steps // 10), 1),
     )
-    return replace(plan, learning_rate=1.2e-3, average=0.99) if fine else plan
+    if not fine:
+        return plan
+    return replace(
+        plan, learning_rate=1.2e-3, average=0.99, first_layers_fixed=True, cycles=recipe.cycles
+    )
 
 
 def _trained(

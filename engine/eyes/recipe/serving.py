@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -24,6 +25,7 @@ class Served(NamedTuple):
     corners: crops.Corners
     found: bool
     eye_confidence: float
+    cues: Mapping[str, float]
 
 
 @final
@@ -53,6 +55,9 @@ class ServingPath:
         if seen:
             sight = seen.get("unknown") or seen.get("right") or seen["left"]
             corners = framing.fit_corners(sight.location.corners, height=height, width=width)
-            return Served(sight.crop.pixels, corners, True, sight.anatomy.eye_confidence)
+            anatomy = sight.anatomy
+            return Served(
+                sight.crop.pixels, corners, True, anatomy.eye_confidence, dict(anatomy.cues)
+            )
         whole = framing.whole_picture_corners(height=height, width=width)
-        return Served(crops.canonical_crop(picture, whole).pixels, whole, False, 0.0)
+        return Served(crops.canonical_crop(picture, whole).pixels, whole, False, 0.0, {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, final
 
@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError
+from engine.eyes.classifier import Classified, DecisionRule, decide
 from engine.inference import calibration, conformal, intervals
 
 __all__ = [
     "CLASSES",
     "COVERAGE",
+    "CUES",
     "MEASURED",
     "OTHER_VIEWS",
     "Calibrated",
@@ -48,7 +50,10 @@ painted over; near chance is good. ``rendered``: unseen drawings, all classes in
 
 _HEALTHY: Final = 2
 _NO_EYE: Final = -1
-_FIELDS: Final = ("key", "group", "kind", "label", "fold", "found", "evidence", *CLASSES)
+CUES: Final = ("sclera_redness", "pupil_brightness")
+"""Measurements of the anatomy that the decision asks for."""
+
+_FIELDS: Final = ("key", "group", "kind", "label", "fold", "found", "evidence", *CLASSES, *CUES)
 
 
 @final
@@ -59,7 +64,7 @@ class Outcome:
     ``key`` is a hash of the file's name. ``label`` indexes :data:`CLASSES`, or is -1 for a
     picture without an eye. ``found`` is whether the serving path found an eye to crop; where it
     found none, ``logits`` are those of the whole picture. ``evidence`` is the logit of "this is
-    an eye".
+    an eye". ``cues`` holds those of :data:`CUES` that could be measured.
     """
 
     key: str
@@ -70,6 +75,7 @@ class Outcome:
     found: bool
     evidence: float
     logits: tuple[float, ...]
+    cues: Mapping[str, float] = field(default_factory=dict)
 
 
 @final
@@ -124,7 +130,10 @@ def write_outcomes(path: Path, outcomes: Iterable[Outcome]) -> None:
         writer.writerow(_FIELDS)
         for o in outcomes:
             numbers = [f"{value:.4f}" for value in (o.evidence, *o.logits)]
-            writer.writerow([o.key, o.group, o.kind, o.label, o.fold, int(o.found), *numbers])
+            cues = [f"{o.cues[name]:.4f}" if name in o.cues else "" for name in CUES]
+            writer.writerow(
+                [o.key, o.group, o.kind, o.label, o.fold, int(o.found), *numbers, *cues]
+            )
 
 
 def read_outcomes(path: Path) -> list[Outcome]:
@@ -143,6 +152,7 @@ def read_outcomes(path: Path) -> list[Outcome]:
             found=row["found"] == "1",
             evidence=float(row["evidence"]),
             logits=tuple(float(row[name]) for name in CLASSES),
+            cues={name: float(row[name]) for name in CUES if row[name]},
         )
         for row in rows
     ]
@@ -177,7 +187,7 @@ def calibrate(outcomes: Sequence[Outcome]) -> Calibrated:
 
 
 def figures(
-    outcomes: Sequence[Outcome], *, rule: Mapping[str, float], repeats: int = 1000
+    outcomes: Sequence[Outcome], *, rule: DecisionRule, repeats: int = 1000
 ) -> dict[str, object]:
     """Return every figure of the card.
 
@@ -189,7 +199,7 @@ def figures(
     outcomes
         Out-of-fold answers for photographs and for pictures without an eye.
     rule
-        ``minimum_probability``, ``minimum_evidence``, ``evidence_for_disease``, as served.
+        The limits, as served.
     repeats
         Draws of the bootstrap.
     """
@@ -260,21 +270,8 @@ def _pair(eyes: Sequence[Outcome], pair: tuple[int, int], repeats: int) -> dict[
     chosen = []
     for o in (o for o in eyes if o.label in pair):
         kept = [o.logits[i] if i in pair else -1e9 for i in range(len(CLASSES))]
-        chosen.append(_with_logits(o, tuple(kept)))
+        chosen.append(replace(o, logits=tuple(kept)))
     return _balanced(chosen, repeats)
-
-
-def _with_logits(outcome: Outcome, logits: tuple[float, ...]) -> Outcome:
-    return Outcome(
-        key=outcome.key,
-        group=outcome.group,
-        kind=outcome.kind,
-        label=outcome.label,
-        fold=outcome.fold,
-        found=outcome.found,
-        evidence=outcome.evidence,
-        logits=logits,
-    )
 
 
 def _class_figures(eyes: Sequence[Outcome], label: int) -> dict[str, object]:
@@ -345,7 +342,7 @@ def _conformal_figures(single: Sequence[Outcome], judged: _Judged) -> dict[str, 
 
 
 def _decision_figures(
-    eyes: Sequence[Outcome], judged: _Judged, rule: Mapping[str, float]
+    eyes: Sequence[Outcome], judged: _Judged, rule: DecisionRule
 ) -> dict[str, object]:
     """How often "likely" is said of each class's groups, and how often it is then right."""
     counts: dict[str, dict[str, int]] = {}
@@ -365,36 +362,40 @@ def _decision_figures(
 
 
 def _decision(
-    o: Outcome, p: NDArray[np.float64], possible: tuple[str, ...], rule: Mapping[str, float]
+    o: Outcome, p: NDArray[np.float64], possible: tuple[str, ...], rule: DecisionRule
 ) -> str:
-    best = int(np.argmax(p))
-    if _refused(o, best, rule):
+    """Return what is said of a picture, by the rule that serves."""
+    if not o.found:
         return "not_an_eye"
-    single = possible == (CLASSES[best],) and best in MEASURED
-    if single and p[best] >= rule["minimum_probability"]:
-        return f"likely {CLASSES[best]}"
-    return "uncertain"
+    ruling = decide(_classified(o, p, possible), rule, experimental=(CLASSES[3],), cues=o.cues)
+    return f"likely {ruling.label}" if ruling.decision == "likely" else ruling.decision
 
 
-def _refused(o: Outcome, best: int, rule: Mapping[str, float]) -> bool:
-    """Apply the first two steps of ``classifier.decide``; where no eye was found, refuse."""
-    evidence = 1 / (1 + np.exp(-np.clip(o.evidence, -50, 50)))
-    needed = rule["minimum_evidence"]
-    if best != _HEALTHY:
-        needed = max(needed, rule["evidence_for_disease"])
-    return not o.found or bool(evidence < needed)
+def _refused(o: Outcome, rule: DecisionRule) -> bool:
+    """Say whether a picture is taken for no eye: none was found, or too little speaks for one."""
+    p = calibration.softmax(o.logits)
+    return _decision(o, p, (), rule) == "not_an_eye"
 
 
-def _no_eye_figures(outcomes: Sequence[Outcome], rule: Mapping[str, float]) -> dict[str, object]:
+def _classified(o: Outcome, p: NDArray[np.float64], possible: tuple[str, ...]) -> Classified:
+    scores = dict(zip(CLASSES, p.tolist(), strict=True))
+    return Classified(
+        logits=np.array(o.logits, np.float32),
+        features=None,
+        raw=scores,
+        calibrated=scores,
+        prediction_set=possible,
+        eye_evidence=float(1 / (1 + np.exp(-np.clip(o.evidence, -50, 50)))),
+    )
+
+
+def _no_eye_figures(outcomes: Sequence[Outcome], rule: DecisionRule) -> dict[str, object]:
     others = [o for o in outcomes if o.label == _NO_EYE]
     if not others:
         return {"pictures": 0}
-    diseased = [not _refused(o, int(np.argmax(o.logits)), rule) and _is_disease(o) for o in others]
-    by_network = [
-        not _refused(_as_found(o), int(np.argmax(o.logits)), rule) and _is_disease(o)
-        for o in others
-    ]
-    accepted = [not _refused(o, int(np.argmax(o.logits)), rule) for o in others]
+    diseased = [not _refused(o, rule) and _is_disease(o) for o in others]
+    by_network = [not _refused(replace(o, found=True), rule) and _is_disease(o) for o in others]
+    accepted = [not _refused(o, rule) for o in others]
     wrong: dict[str, int] = defaultdict(int)
     for o, flag in zip(others, diseased, strict=True):
         wrong[o.kind] += int(flag)
@@ -414,24 +415,11 @@ def _is_disease(o: Outcome) -> bool:
     return int(np.argmax(o.logits)) != _HEALTHY
 
 
-def _as_found(o: Outcome) -> Outcome:
-    return Outcome(
-        key=o.key,
-        group=o.group,
-        kind=o.kind,
-        label=o.label,
-        fold=o.fold,
-        found=True,
-        evidence=o.evidence,
-        logits=o.logits,
-    )
-
-
-def _acceptance(eyes: Sequence[Outcome], rule: Mapping[str, float]) -> dict[str, object]:
+def _acceptance(eyes: Sequence[Outcome], rule: DecisionRule) -> dict[str, object]:
     """How many real eyes are taken for eyes, one picture of each group."""
     single = one_per_group(eyes)
-    kept = [not _refused(o, int(np.argmax(o.logits)), rule) for o in single]
-    by_network = [not _refused(_as_found(o), int(np.argmax(o.logits)), rule) for o in single]
+    kept = [not _refused(o, rule) for o in single]
+    by_network = [not _refused(replace(o, found=True), rule) for o in single]
     return {
         "accepted": _rounded(intervals.wilson(sum(kept), len(kept))),
         "accepted_by_network_alone": _rounded(intervals.wilson(sum(by_network), len(kept))),

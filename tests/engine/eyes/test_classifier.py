@@ -95,6 +95,29 @@ class TestDecide:
         assert decide(answer(scores)).decision == "uncertain"
         assert decide(answer(scores), DecisionRule(minimum_probability=0.4)).decision == "likely"
 
+    def test_a_disease_may_need_a_higher_probability(self) -> None:
+        """Its own limit counts for a disease, not for a healthy eye."""
+        rule = DecisionRule(minimum_probability=0.6, probability_for_disease=0.85)
+        sick, healthy = (0.8, 0.1, 0.05, 0.05), (0.1, 0.05, 0.8, 0.05)
+        assert decide(answer(sick), rule).decision == "uncertain"
+        assert decide(answer(healthy), rule).decision == "likely"
+
+    def test_a_measured_cue_may_contradict_the_network(self) -> None:
+        """A dark pupil makes a cataract uncertain; a bright or unmeasured one does not."""
+        rule = DecisionRule(expected_cues={"Cataract": ("pupil_brightness", 0.2)})
+        sick = answer((0.9, 0.05, 0.03, 0.02))
+        against = decide(sick, rule, cues={"pupil_brightness": 0.1})
+        assert (against.decision, against.label) == ("uncertain", "Cataract")
+        assert against.reasons[0].startswith("The measured pupil brightness of 0.10 speaks against")
+        assert decide(sick, rule, cues={"pupil_brightness": 0.3}).decision == "likely"
+        assert decide(sick, rule, cues={}).decision == "likely"
+        assert decide(answer(), rule, cues={"pupil_brightness": 0.1}).decision == "likely"
+
+    def test_cues_that_are_no_pair_are_refused(self) -> None:
+        """The message names the class."""
+        with pytest.raises(ModelError, match=r"expected_cues .* 'Cataract' has 'dark'"):
+            DecisionRule(expected_cues={"Cataract": "dark"})  # type: ignore[dict-item]
+
     @pytest.mark.parametrize("value", [-0.1, 1.5, "high", True, float("nan")])
     def test_limits_outside_0_to_1_are_refused(self, value: Any) -> None:
         """The message names the limit and where to correct it."""
@@ -347,4 +370,5 @@ def test_public_names() -> None:
         "EyeClassifier",
         "Ruling",
         "decide",
+        "rule_of",
     }

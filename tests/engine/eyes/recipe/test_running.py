@@ -49,6 +49,7 @@ def tiny(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
         fold_steps=2,
         final_steps=2,
         batch=(4, 4, 4),
+        pretraining_batch=(8, 4),
         use_serving_path=False,
         unseen=4,
     )

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
+from engine.eyes.classifier import DecisionRule
 from engine.eyes.recipe import validation
 from engine.eyes.recipe.validation import Outcome
 
-RULE = {"minimum_probability": 0.6, "minimum_evidence": 0.5, "evidence_for_disease": 0.8}
+RULE = DecisionRule(minimum_probability=0.6, minimum_evidence=0.5, evidence_for_disease=0.8)
 
 
 def outcome(
