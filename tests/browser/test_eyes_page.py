@@ -175,3 +175,20 @@ CONTRAST = """() => {
     }
     return faint;
 }"""
+
+
+def test_nothing_can_be_clicked_before_the_page_has_started(eyes: EyeServer, visit: Visit) -> None:
+    """Controls are inert while the scripts are on their way, and work once they have started."""
+    watched = visit(eyes.page)
+    assert not watched.page.evaluate("document.querySelector('.lb-columns').inert")
+    slow = watched.page.context.new_page()
+    held = []
+    slow.route("**/web/main.js", lambda route: held.append(route))
+    slow.goto(eyes.page, wait_until="commit")
+    slow.wait_for_selector("#lb-tab-photo", state="attached", timeout=30_000)
+    assert slow.evaluate("document.querySelector('.lb-columns').inert")
+    while not held:
+        slow.wait_for_timeout(50)
+    held[0].continue_()
+    slow.wait_for_selector("#lightbox-eyes[data-started]", timeout=30_000)
+    assert not slow.evaluate("document.querySelector('.lb-columns').inert")

@@ -27,6 +27,7 @@ export function start(root) {
     page: page.href,
     plain: new URL(config.plain, page),
   });
+  root.querySelector(".lb-columns").inert = false;
 }
 
 // Tabs as the ARIA practices describe them: one in the focus order, arrows move.
