@@ -49,7 +49,8 @@ class DecisionRule:
     ``minimum_probability`` is what "likely" needs, ``probability_for_disease`` what it needs for
     a disease. ``minimum_evidence`` is how much must speak for an eye to answer at all;
     ``evidence_for_disease`` how much before a disease is named, so that a ball or a cat is never
-    given one. ``expected_cues`` maps a class to a measurement of the anatomy and the least value
+    given one; ``evidence_alone`` how much when the anatomy sees no eye in the picture.
+    ``expected_cues`` maps a class to a measurement of the anatomy and the least value
     that goes with the class: a dark pupil speaks against a cataract, whatever the network says.
     """
 
@@ -57,6 +58,7 @@ class DecisionRule:
     probability_for_disease: float = 0.6
     minimum_evidence: float = 0.5
     evidence_for_disease: float = 0.5
+    evidence_alone: float = 0.95
     expected_cues: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class DecisionRule:
             "probability_for_disease",
             "minimum_evidence",
             "evidence_for_disease",
+            "evidence_alone",
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
@@ -344,6 +347,16 @@ class EyeClassifier:
             )
             for i in range(len(crops))
         ]
+
+    def is_surely_an_eye(self, crop: NDArray[np.uint8]) -> bool:
+        """Say whether the model alone is sure of an eye, where the anatomy saw none.
+
+        For close-ups in which the iris fills the picture: ``crop`` is then the picture's middle,
+        ``(H, W, 3) uint8 RGB``. Always ``False`` for a model that gives no evidence of its own.
+        """
+        if "evidence" not in self.card.outputs:
+            return False
+        return self.classify(crop[None])[0].eye_evidence >= self.rule.evidence_alone
 
     def average(self, results: Sequence[Classified]) -> Classified:
         """Average several frames of one eye: probabilities and evidence, each frame alike.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError, ModelError
-from engine.eyes import keeping, landmarks
+from engine.eyes import keeping, landmarks, quality
 from engine.eyes.anatomy import AnatomyReader
 from engine.eyes.classifier import EyeClassifier
 from engine.eyes.crops import OUT_HEIGHT, OUT_WIDTH
@@ -118,6 +118,12 @@ class EyeScreener:
             parts.eyes.look(picture, watch=watch, followed=followed, mirrored=mirrored)
             for picture in pictures
         ]
+        if followed is None:
+            with watch.step("second look"):
+                sightings = [
+                    _second_look(parts, picture, sighting)
+                    for picture, sighting in zip(pictures, sightings, strict=True)
+                ]
         return self.answer(sightings, watch=watch, heat_maps=heat_maps or HeatMaps())
 
     def answer(
@@ -326,6 +332,18 @@ def _grouped(sightings: Sequence[Sighting]) -> dict[Side, list[EyeSight]]:
     if len(grouped) > 1:
         grouped.pop("unknown", None)
     return grouped
+
+
+def _second_look(parts: _Parts, picture: Picture, sighting: Sighting) -> Sighting:
+    """Take a still without a finding for a close-up when the eye model is sure of an eye in it.
+
+    An iris that fills the picture has no lids or corners by which the anatomy could know it.
+    """
+    if sighting.scene != "nothing" or min(picture.shape[:2]) < quality.MIN_SIZE_PX:
+        return sighting
+    near = parts.eyes.look_at_middle(picture)
+    crop = near.eyes["unknown"].crop.pixels
+    return near if parts.classifier.is_surely_an_eye(crop) else sighting
 
 
 def _scene(sightings: Sequence[Sighting]) -> Any:  # noqa: ANN401 – a Scene

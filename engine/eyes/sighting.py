@@ -20,7 +20,7 @@ from engine.eyes import crops, finders, landmarks, quality, scenes, tracking
 from engine.eyes.anatomy import AnatomyReader, EyeAnatomy
 from engine.eyes.crops import EyeCrop
 from engine.eyes.faces import Face
-from engine.eyes.framing import fit_corners
+from engine.eyes.framing import fit_corners, whole_picture_corners
 from engine.eyes.landmarks import CascadeLandmarker, EyeLocation, Landmarker
 from engine.eyes.results import EyeQuality, Scene, Side
 from engine.eyes.scenes import SceneFound
@@ -189,6 +189,22 @@ class Eyes:
         if followed is not None and found.face is not None:
             followed.remember(found.face, eyes)
         return Sighting(scene=found.scene, face=found.face, eyes=eyes, reasons=found.reasons)
+
+    def look_at_middle(self, picture: Picture) -> Sighting:
+        """Measure the middle of a picture as one close-up, whether or not an eye was found there.
+
+        For a still in which :meth:`look` finds nothing, but the eye model is sure of an eye.
+        """
+        height, width = picture.shape[:2]
+        location = EyeLocation(
+            side="unknown",
+            corners=whole_picture_corners(height=height, width=width),
+            source="geometry",
+            confidence=0.0,
+        )
+        return Sighting(
+            scene="close_up", face=None, eyes=self._measured(picture, {"unknown": location})
+        )
 
     def _in_still(self, picture: Picture, *, mirrored: bool) -> SceneFound:
         return scenes.read_scene(

@@ -59,5 +59,6 @@ class ServingPath:
             return Served(
                 sight.crop.pixels, corners, True, anatomy.eye_confidence, dict(anatomy.cues)
             )
+        # Serving asks the classifier alone here (``EyeScreener``); so do the figures.
         whole = framing.whole_picture_corners(height=height, width=width)
         return Served(crops.canonical_crop(picture, whole).pixels, whole, False, 0.0, {})

@@ -35,6 +35,7 @@ RULE: Final = DecisionRule(
     probability_for_disease=0.85,
     minimum_evidence=0.5,
     evidence_for_disease=0.8,
+    evidence_alone=0.95,
     expected_cues={
         "Cataract": ("pupil_brightness", 0.2),
         "Conjunctivitis": ("sclera_redness", 0.05),

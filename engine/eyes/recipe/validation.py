@@ -365,9 +365,10 @@ def _decision(
     o: Outcome, p: NDArray[np.float64], possible: tuple[str, ...], rule: DecisionRule
 ) -> str:
     """Return what is said of a picture, by the rule that serves."""
-    if not o.found:
+    classified = _classified(o, p, possible)
+    if not o.found and classified.eye_evidence < rule.evidence_alone:
         return "not_an_eye"
-    ruling = decide(_classified(o, p, possible), rule, experimental=(CLASSES[3],), cues=o.cues)
+    ruling = decide(classified, rule, experimental=(CLASSES[3],), cues=o.cues)
     return f"likely {ruling.label}" if ruling.decision == "likely" else ruling.decision
 
 

@@ -160,6 +160,13 @@ class TestShippedModel:
         mirrored = shipped_model.classify(np.ascontiguousarray(eyes[:, :, ::-1]))
         assert np.mean([a.label == b.label for a, b in zip(plain, mirrored, strict=True)]) >= 0.9
 
+    def test_knows_an_iris_that_fills_the_picture(self, shipped_model: EyeClassifier) -> None:
+        """The model alone is sure of most canonical eyes and of no plain wall."""
+        eyes = [plain_crop(drawn.drawn_sample(9_300_000 + i, label=i % 3)) for i in range(20)]
+        assert np.mean([shipped_model.is_surely_an_eye(eye) for eye in eyes]) >= 0.5
+        wall = np.full((128, 144, 3), 180, np.uint8)
+        assert shipped_model.is_surely_an_eye(wall) is False
+
     def test_gives_no_disease_to_pictures_without_an_eye(
         self, shipped_model: EyeClassifier
     ) -> None:
@@ -266,6 +273,7 @@ class TestForeignModels:
         (unknown,) = model.classify(crops)
         assert (low.eye_evidence, unknown.eye_evidence) == (0.1, 1.0)
         assert model.decide(low).decision == "not_an_eye"
+        assert model.is_surely_an_eye(crops[0]) is False
 
     def test_without_calibration_the_set_reaches_90_percent(self, tmp_path: Path) -> None:
         """With equal probabilities of two classes both are needed."""
