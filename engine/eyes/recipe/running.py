@@ -71,12 +71,12 @@ class Recipe:
     jobs: int = 2
     drawings: int = 10_000
     pretraining_steps: int = 1000
-    fold_steps: int = 280
-    final_steps: int = 380
-    cycles: int = 1
+    fold_steps: int = 560
+    final_steps: int = 760
+    cycles: int = 2
     batch: tuple[int, int, int] = (26, 12, 10)
     pretraining_batch: tuple[int, int] = (48, 16)
-    version: str = "1.0"
+    version: str = "1.1"
     only_groups: tuple[str, ...] | None = None
     use_serving_path: bool = True
     unseen: int = 80

@@ -41,9 +41,10 @@ RULE: Final = DecisionRule(
         "Conjunctivitis": ("sclera_redness", 0.05),
     },
 )
-"""Limits of ``engine.eyes.classifier.decide``. The evidence was fixed before any figure was
-computed; the probability for a disease and the cues (their 5th percentile in photographs of the
-class) were chosen afterwards on the out-of-fold answers, towards fewer diseases."""
+"""Limits of ``engine.eyes.classifier.decide``. The first, third and fourth were fixed before any
+figure was computed. The probability for a disease, the evidence that suffices alone and the cues
+(about the 5th percentile in photographs of the class) were chosen afterwards on the out-of-fold
+answers, so that the figures of decisions are a little optimistic."""
 
 _SOURCES: Final = {
     "Cataract": "vikashkumar3586/CataractNet-Automated-Cataract-Detection-Using-CNN@f61367b",
@@ -168,6 +169,11 @@ def ship(
                 "crop": "engine.eyes.framing.fit_corners, then engine.eyes.crops.canonical_crop",
                 "training": plan_text,
                 "out_of_fold": OUTCOMES_FILE,
+                "limits_chosen_on_out_of_fold_answers": [
+                    "probability_for_disease",
+                    "evidence_alone",
+                    "expected_cues",
+                ],
                 "stye": "Its conformal threshold is borrowed from the other classes.",
             },
         ),
