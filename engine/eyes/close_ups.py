@@ -102,7 +102,7 @@ def _seen(
         x, y = int(part.x), int(part.y)
         pixels = picture[y : y + math.ceil(part.height), x : x + math.ceil(part.width)]
         cut.append(np.ascontiguousarray(pixels))
-    return [_location(a, p) for a, p in zip(reader.read(cut), parts, strict=True)]
+    return [_location(a, p) for a, p in zip(reader.locate(cut), parts, strict=True)]
 
 
 def _location(anatomy: EyeAnatomyLike, part: Box) -> EyeLocation | None:

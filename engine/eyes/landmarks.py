@@ -115,7 +115,7 @@ class EyeAnatomyLike(Protocol):
 class AnatomyReading(Protocol):
     """The part of :class:`engine.eyes.anatomy.AnatomyReader` that is used here."""
 
-    def read(self, pictures: list[NDArray[np.uint8]]) -> Sequence[EyeAnatomyLike]:
+    def locate(self, pictures: list[NDArray[np.uint8]]) -> Sequence[EyeAnatomyLike]:
         """Read close-ups of eyes, each ``(h, w, 3) uint8 RGB``."""
         ...
 
@@ -204,7 +204,7 @@ def refined(
         )
         for side, eye in eyes.items()
     }
-    read = reader.read([region.pixels for region in regions.values()])
+    read = reader.locate([region.pixels for region in regions.values()])
     result: dict[Side, EyeLocation] = {}
     for (side, eye), anatomy in zip(eyes.items(), read, strict=True):
         result[side] = _moved(eye, regions[side], anatomy)

@@ -33,7 +33,7 @@ class Reader:
         self.answers = answers
         self.shapes: list[tuple[int, ...]] = []
 
-    def read(self, pictures: list[np.ndarray]) -> list[Anatomy]:
+    def locate(self, pictures: list[np.ndarray]) -> list[Anatomy]:
         """Return the prepared answers."""
         self.shapes = [picture.shape for picture in pictures]
         return list(self.answers[: len(pictures)])

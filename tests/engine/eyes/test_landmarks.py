@@ -221,7 +221,7 @@ class Reader:
         self.anatomy = anatomy
         self.shapes: list[tuple[int, ...]] = []
 
-    def read(self, pictures: list[np.ndarray]) -> list[Anatomy]:
+    def locate(self, pictures: list[np.ndarray]) -> list[Anatomy]:
         """Return the same anatomy for each."""
         self.shapes += [picture.shape for picture in pictures]
         return [self.anatomy] * len(pictures)

@@ -33,7 +33,7 @@ class Reader:
     def __init__(self, confidence: float) -> None:
         self.confidence = confidence
 
-    def read(self, pictures: list[np.ndarray]) -> list[Anatomy]:
+    def locate(self, pictures: list[np.ndarray]) -> list[Anatomy]:
         """Return the eye."""
         answers = []
         for picture in pictures:
