@@ -184,12 +184,12 @@ def decide(
     if best in experimental:
         return _uncertain(
             best,
-            f"{best} is experimental: the model has seen too few photographs of it to be relied on",
+            f"{best} is experimental: the model has seen too few photographs to be relied on.",
         )
     if not possible:
-        return _uncertain(best, "The picture is unlike those of every class that the model knows")
+        return _uncertain(best, "The picture is unlike those of every class that the model knows.")
     if len(possible) > 1 or possible[0] != best:
-        return _uncertain(best, f"{_listed(possible)} all stay possible at {coverage:.0%} coverage")
+        return _uncertain(best, f"{_listed(possible)} stay possible at {coverage:.0%} coverage.")
     needed = rule.minimum_probability
     if best.casefold() != HEALTHY.casefold():
         needed = max(needed, rule.probability_for_disease)
@@ -197,7 +197,7 @@ def decide(
         return _uncertain(
             best,
             f"The best class reaches {classified.calibrated[best]:.0%}, "
-            f"and {needed:.0%} are needed",
+            f"and {needed:.0%} are needed.",
         )
     cue, least = rule.expected_cues.get(best, ("", 0.0))
     measured = (cues or {}).get(cue)
@@ -205,12 +205,12 @@ def decide(
         return _uncertain(
             best,
             f"The measured {cue.replace('_', ' ')} of {measured:.2f} speaks against {best}, "
-            f"where at least {least:.2f} is expected",
+            f"where at least {least:.2f} is expected.",
         )
     return Ruling(
         decision="likely",
         label=best,
-        reasons=(f"Only {best} stays possible at {coverage:.0%} coverage",),
+        reasons=(f"Only {best} stays possible at {coverage:.0%} coverage.",),
     )
 
 
@@ -509,7 +509,7 @@ def _evidence(
 
 
 def _no_eye() -> Ruling:
-    reason = "The picture does not look like an external photograph of an eye"
+    reason = "The picture does not look like an external photograph of an eye."
     return Ruling(decision="not_an_eye", label=None, reasons=(reason,))
 
 

@@ -87,7 +87,7 @@ class TestDecide:
         """The reason names the classes and the coverage."""
         ruling = decide(answer(possible=("Healthy", "Conjunctivitis")), coverage=0.9)
         assert ruling.decision == "uncertain"
-        assert ruling.reasons == ("Healthy and Conjunctivitis all stay possible at 90% coverage",)
+        assert ruling.reasons == ("Healthy and Conjunctivitis stay possible at 90% coverage.",)
 
     def test_a_single_class_with_a_low_probability_is_uncertain(self) -> None:
         """The probability is compared with the rule's limit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from skimage import data
 
 from engine.errors import InputError, MemoryShortError, ModelError
+from engine.eyes import judging
+from engine.eyes.classifier import Ruling
 from engine.eyes.judging import HeatMaps
 from engine.eyes.rendered import render_eye
 from engine.eyes.results import EyeFinding, Screening
@@ -294,3 +297,40 @@ def test_the_layer_of_the_heat_maps_can_be_named() -> None:
     assert both(named.screen([near_portrait()]))[0].heat_map is not None
     with pytest.raises(ModelError, match="no-such-layer"):
         EyeScreener(Settings(grad_cam_layer="no-such-layer")).warm()
+
+
+def test_an_iris_that_fills_the_picture_is_an_eye(screener: EyeScreener) -> None:
+    """From so near that neither lids nor corners show, at least nine of ten drawn eyes are seen."""
+    seen = []
+    for seed in range(20):
+        eye = render_eye(
+            np.random.default_rng(seed), condition="Cataract", size=(360, 420), framing="iris"
+        )
+        answer = screener.screen([eye.picture])
+        seen.append(answer.left is not None and answer.left.decision != "not_an_eye")
+    assert sum(seen) >= 18
+
+
+@pytest.mark.parametrize(("width_px", "decision"), [(79.0, "uncertain"), (80.0, "likely")])
+def test_a_disease_is_not_called_likely_from_afar(width_px: float, decision: str) -> None:
+    """Below 80 px a likely disease becomes uncertain, with a sentence; healthy stays likely."""
+    sight = SimpleNamespace(crop=SimpleNamespace(scale_px=width_px))
+    ruling = judging._not_from_afar(Ruling(decision="likely", label="Conjunctivitis"), sight)
+    assert ruling.decision == decision
+    assert ruling.label == "Conjunctivitis"
+    healthy = judging._not_from_afar(Ruling(decision="likely", label="Healthy"), sight)
+    assert healthy.decision == "likely"
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_a_second_healthy_portrait_is_given_no_disease_as_likely(
+    screener: EyeScreener, scale: float
+) -> None:
+    """Grace Hopper, from matplotlib's samples, at the size as it is and a webcam's."""
+    from matplotlib import cbook, image
+
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        portrait = image.imread(file, format="jpg")
+    sized = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    for finding in both(screener.screen([sized])):
+        assert finding.decision != "likely" or finding.label == "Healthy"
