@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -39,14 +38,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Uploads stay in memory; should a library write one all the same, it is gone at the next start.
     os.environ["GRADIO_TEMP_DIR"] = str(own_temp_folder(settings))
     screener = EyeScreener(settings)
+    screener.check()
     admission = Admission(capacity=settings.queue_size, work_places=2)
     studio = StudioApp(_STUDIO)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        threading.Thread(target=screener.warm, name="warm-eyes", daemon=True).start()
-        async with studio.lifespan()(app):
-            yield
+        with screener.warming():
+            async with studio.lifespan()(app):
+                yield
 
     app = FastAPIOffline(
         title="Lightbox",

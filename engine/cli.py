@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
+    from engine.eyes.screening import EyeScreener
+
+    EyeScreener(settings).check()  # a wrong model folder is told before anything starts
     host, port = options.host or settings.host, options.port or settings.port
     shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104 – compared
     print(f"Lightbox starts at http://{shown}:{port}", file=sys.stderr)

@@ -6,9 +6,11 @@ and no picture, and opens an :class:`engine.eyes.streaming.EyeStream` for each v
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InputError, ModelError
+from engine.errors import InputError, LightboxError, ModelError
 from engine.eyes import keeping, landmarks, quality
 from engine.eyes.anatomy import AnatomyReader
 from engine.eyes.classifier import EyeClassifier
@@ -29,11 +31,15 @@ from engine.eyes.sighting import Eyes, EyeSight, FollowedFace, Sighting, Stopwat
 from engine.eyes.streaming import EyeStream
 from engine.eyes.wording import NOTICE
 from engine.gradcam import checks
+from engine.inference import cards
+from engine.inference.cards import ModelCard
 from engine.memory_guard import MemoryGuard
 from engine.settings import Settings
 from engine.shipped import shipped
 
 __all__ = ["BEST_FRAMES", "EyeScreener", "screen"]
+
+_LOG = logging.getLogger(__name__)
 
 Picture = NDArray[np.uint8]
 
@@ -67,6 +73,17 @@ class EyeScreener:
         self._guard = MemoryGuard(floor_mb=self._settings.memory_floor_mb)
         self._lock = threading.Lock()
         self._opened: _Parts | None = None
+        self._failure = ""
+
+    def check(self) -> None:
+        """Check the eye model's folder against its card and the settings; opens no network.
+
+        Raises
+        ------
+        ModelError
+            When the folder is refused, or is not the model that the settings ask for.
+        """
+        _check_contract(cards.load(_model_folder(self._settings)), self._settings)
 
     def warm(self) -> None:
         """Open the models and run them once, so that the first visitor does not wait.
@@ -75,11 +92,35 @@ class EyeScreener:
         ------
         ModelError
             When a model folder cannot be used.
+        MemoryShortError
+            When free memory would fall below the floor.
         """
         from engine.eyes.rendered import render_eye
 
         eye = render_eye(np.random.default_rng(0), condition="Healthy", framing="canonical")
-        self.screen([eye.picture])
+        watch = Stopwatch()
+        self._answer([self._parts().eyes.look(eye.picture, watch=watch)], watch=watch)
+
+    @contextmanager
+    def warming(self) -> Iterator[None]:
+        """Open the models in the background while the body runs.
+
+        At its end the background is waited for: a process that ends while a network is being
+        opened is aborted by the network's library.
+        """
+        thread = threading.Thread(target=self._warm_or_tell, name="warm-eyes", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join(timeout=60)
+
+    def _warm_or_tell(self) -> None:
+        try:
+            self.warm()
+        except LightboxError as error:
+            self._failure = str(error)
+            _LOG.error("the eye check cannot be used: %s", error)
 
     def screen(
         self,
@@ -135,6 +176,18 @@ class EyeScreener:
         rejected: Mapping[Side, int] | None = None,
     ) -> Screening:
         """Judge what was seen; ``rejected`` counts frames that were not handed over."""
+        screening = self._answer(sightings, watch=watch, heat_maps=heat_maps, rejected=rejected)
+        keeping.keep_crops(screening, self._settings.saved_eyes_dir)
+        return screening
+
+    def _answer(
+        self,
+        sightings: Sequence[Sighting],
+        *,
+        watch: Stopwatch,
+        heat_maps: HeatMaps = HeatMaps(),  # noqa: B008 – frozen
+        rejected: Mapping[Side, int] | None = None,
+    ) -> Screening:
         parts = self._parts()
         by_side = _grouped(sightings)
         in_face = any(sighting.scene == "face" for sighting in sightings)
@@ -150,7 +203,7 @@ class EyeScreener:
                 for side, sights in by_side.items()
             }
         last = sightings[-1] if sightings else None
-        screening = Screening(
+        return Screening(
             scene=_scene(sightings),
             left=findings.get("left", findings.get("unknown")),
             right=findings.get("right"),
@@ -160,8 +213,6 @@ class EyeScreener:
             model=parts.classifier.card.label,
             notice=f"{NOTICE} {parts.licence_note}".strip(),
         )
-        keeping.keep_crops(screening, self._settings.saved_eyes_dir)
-        return screening
 
     def new_followed_face(self) -> FollowedFace:
         """Return what a stream of one visitor needs; pass it to :meth:`screen`."""
@@ -188,6 +239,8 @@ class EyeScreener:
 
     def _model_status(self) -> dict[str, Any]:
         parts = self._opened
+        if parts is None and self._failure:
+            return {"status": "failed", "message": self._failure}
         if parts is None:
             return {"status": "loading"}
         classifier, runtime = parts.classifier, parts.classifier.runtime
@@ -251,7 +304,7 @@ class EyeScreener:
             threads=settings.threads or None,
             features_output=settings.grad_cam_layer,
         )
-        _check_contract(classifier, settings)
+        _check_contract(classifier.card, settings)
         reader = AnatomyReader.open(threads=settings.threads or None)
         return _Parts(
             eyes=Eyes(
@@ -308,9 +361,8 @@ def _model_folder(settings: Settings) -> Path:
     return settings.eye_model or shipped("models", "eyes")
 
 
-def _check_contract(classifier: EyeClassifier, settings: Settings) -> None:
+def _check_contract(card: ModelCard, settings: Settings) -> None:
     """Stop a start with a model that is not the one that was asked for."""
-    card = classifier.card
     if settings.eye_model_name and settings.eye_model_name != card.name:
         raise ModelError(
             f"LIGHTBOX_EYE_MODEL_NAME asks for {settings.eye_model_name!r}, but the card names "

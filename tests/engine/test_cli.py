@@ -17,9 +17,9 @@ EYE_KEYS = {"best_prediction", "decision", "reasons", "prediction_set", "quality
 
 @pytest.fixture(scope="module")
 def face_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A portrait with two visible eyes, from an installed package."""
+    """A portrait with two visible eyes, from an installed package, as near as a webcam's."""
     path = tmp_path_factory.mktemp("faces") / "portrait.png"
-    Image.fromarray(data.astronaut()).save(path)
+    Image.fromarray(data.astronaut()[20:260, 90:410]).resize((960, 720)).save(path)
     return path
 
 
@@ -164,3 +164,13 @@ def test_doctor_fails_when_the_eye_model_is_missing(
     (check,) = [check for check in report["checks"] if check["name"] == "eye check"]
     assert check["ok"] is False
     assert "no-model" in check["detail"]
+
+
+def test_serve_stops_at_once_when_the_model_is_not_the_one_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong model folder ends the start with a sentence and exit code 1, not with a server."""
+    monkeypatch.setenv("LIGHTBOX_HOME", str(tmp_path))
+    monkeypatch.setenv("LIGHTBOX_EYE_MODEL", str(tmp_path / "no-model"))
+    assert main(["serve", "--port", "1"]) == 1
+    assert "no-model" in capsys.readouterr().err

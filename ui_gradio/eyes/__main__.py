@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -29,8 +28,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        threading.Thread(target=screener.warm, name="warm-eyes", daemon=True).start()
-        yield
+        with screener.warming():
+            yield
 
     app: FastAPI = FastAPIOffline(
         title="Lightbox eye check", version=engine.__version__, lifespan=lifespan

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from engine.eyes.report import report_html
 from engine.imaging import pictures
@@ -153,32 +150,3 @@ def test_time_of_now_by_default() -> None:
     stated = re.search(r"(\d{4}-\d\d-\d\d \d\d:\d\d)", text)[1]
     told = datetime.strptime(stated, "%Y-%m-%d %H:%M").astimezone()
     assert abs(datetime.now().astimezone() - told) < timedelta(minutes=5)
-
-
-@pytest.mark.browser
-def test_it_prints_on_one_page_and_fits_a_phone(tmp_path: Path) -> None:
-    """Both eyes fit one A4 page; at 390 px nothing is cut; no console error, no request."""
-    from playwright.sync_api import sync_playwright
-
-    file = tmp_path / "report.html"
-    long = tuple(
-        f"Reason number {number}, which takes a whole line of its own." for number in "123"
-    )
-    both = finding(reasons=long), finding("uncertain", side="right", reasons=long)
-    file.write_text(report_html(screening(*both), when=WHEN), encoding="utf-8")
-    installed = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=installed, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        messages, requests = [], []
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(file.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        printed = page.pdf(prefer_css_page_size=True)
-        browser.close()
-    assert messages == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
-    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1

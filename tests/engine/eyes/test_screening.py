@@ -264,7 +264,10 @@ def test_crops_are_kept_only_on_request(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     EyeScreener(Settings()).screen([near_portrait()])
     assert not folder.exists()
-    answer = EyeScreener(Settings(saved_eyes_dir=folder)).screen([near_portrait()])
+    keeper = EyeScreener(Settings(saved_eyes_dir=folder))
+    keeper.warm()
+    assert not folder.exists(), "the drawn eye of the warm-up is nobody's"
+    answer = keeper.screen([near_portrait()])
     kept = sorted(folder.iterdir())
     assert len(kept) == 2
     written = {path.name.split("-")[2]: cv2.imread(str(path))[..., ::-1] for path in kept}
@@ -334,3 +337,13 @@ def test_a_second_healthy_portrait_is_given_no_disease_as_likely(
     sized = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     for finding in both(screener.screen([sized])):
         assert finding.decision != "likely" or finding.label == "Healthy"
+
+
+def test_a_model_that_cannot_be_opened_is_told_in_the_status(tmp_path: Path) -> None:
+    """Opening in the background fails quietly for the process and loudly in the health answer."""
+    screener = EyeScreener(Settings(eye_model=tmp_path / "gone"))
+    with screener.warming():
+        pass
+    status = screener.status()["models"]["eyes"]
+    assert status["status"] == "failed"
+    assert "gone" in status["message"]
