@@ -16,7 +16,7 @@ from engine.eyes.sighting import EyeSight
 from engine.gradcam import checks
 from engine.inference.calibration import softmax
 
-__all__ = ["HeatMaps", "Judge"]
+__all__ = ["Case", "HeatMaps", "Judge"]
 
 CHECK_STEPS: Final = 4
 """Parts into which the deletion and insertion test cuts a picture: eight forward passes."""
@@ -39,6 +39,22 @@ class HeatMaps:
 
 
 @final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What was seen of one eye.
+
+    ``passing`` are the sights whose quality passed, the best first; all of them are averaged.
+    ``rejected`` did not pass: shown when there are no others, never averaged. ``rejected_count``
+    is how many did not pass in all.
+    """
+
+    side: Side
+    passing: Sequence[EyeSight]
+    rejected: Sequence[EyeSight]
+    rejected_count: int
+
+
+@final
 class Judge:
     """Turns sights of one eye into a finding; holds no picture.
 
@@ -58,51 +74,53 @@ class Judge:
         self._random_similarity = random_similarity
 
     def judge(
-        self,
-        side: Side,
-        passing: Sequence[EyeSight],
-        *,
-        rejected: Sequence[EyeSight],
-        rejected_count: int,
-        in_face: bool,
-        heat_maps: HeatMaps,
-    ) -> EyeFinding:
-        """Return the finding for one eye.
+        self, cases: Sequence[Case], *, in_face: bool, heat_maps: HeatMaps
+    ) -> dict[Side, EyeFinding]:
+        """Return the finding for each eye; all frames go through the network in one batch.
 
         Parameters
         ----------
-        side
-            Whose eye.
-        passing
-            Sights whose quality passed, the best first; all of them are averaged.
-        rejected
-            Sights whose quality did not pass; shown when there are no others, never averaged.
-        rejected_count
-            How many did not pass in all.
+        cases
+            One for each eye.
         in_face
-            Whether the eye was found in a face. There, what does not look like an eye is one
+            Whether the eyes were found in a face. There, what does not look like an eye is one
             that is closed or covered; in a close-up it is no eye.
         heat_maps
             See :class:`HeatMaps`.
         """
-        if not passing:
-            best = max(rejected, key=lambda sight: sight.quality.score)
-            return self._unjudged(side, best, rejected_count=rejected_count)
-        frames = self._classifier.classify(
-            np.stack([sight.crop.pixels for sight in passing]),
-            eye_confidences=[sight.anatomy.eye_confidence for sight in passing],
-        )
+        sights = [sight for case in cases for sight in case.passing]
+        frames: list[Classified] = []
+        if sights:
+            frames = self._classifier.classify(
+                np.stack([sight.crop.pixels for sight in sights]),
+                eye_confidences=[sight.anatomy.eye_confidence for sight in sights],
+            )
+        findings: dict[Side, EyeFinding] = {}
+        start = 0
+        for case in cases:
+            own = frames[start : start + len(case.passing)]
+            start += len(case.passing)
+            findings[case.side] = self._judged(case, own, in_face=in_face, heat_maps=heat_maps)
+        return findings
+
+    def _judged(
+        self, case: Case, frames: list[Classified], *, in_face: bool, heat_maps: HeatMaps
+    ) -> EyeFinding:
+        if not frames:
+            best = max(case.rejected, key=lambda sight: sight.quality.score)
+            return self._unjudged(case.side, best, rejected_count=case.rejected_count)
         together = self._classifier.average(frames)
-        best = passing[0]
+        best = case.passing[0]
         ruling = _not_from_afar(self._classifier.decide(together, cues=best.anatomy.cues), best)
         if ruling.decision == "not_an_eye" and in_face:
-            return self._unjudged(side, best, rejected_count=rejected_count + len(passing))
+            rejected_count = case.rejected_count + len(frames)
+            return self._unjudged(case.side, best, rejected_count=rejected_count)
         heat = None
         if heat_maps.shown and ruling.label is not None:
             heat = self._heat_map(best, frames[0], ruling.label, is_tested=heat_maps.tested)
         is_eye = ruling.label is not None
         return EyeFinding(
-            side=side,
+            side=case.side,
             decision=ruling.decision,
             label=ruling.label,
             scores=together.calibrated if is_eye else {},
@@ -116,8 +134,8 @@ class Judge:
             heat_map=heat,
             cues=best.anatomy.cues,
             experimental=self._classifier.experimental,
-            frames_used=len(passing),
-            frames_rejected=rejected_count,
+            frames_used=len(frames),
+            frames_rejected=case.rejected_count,
         )
 
     def _unjudged(self, side: Side, best: EyeSight, *, rejected_count: int) -> EyeFinding:

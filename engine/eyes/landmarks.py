@@ -47,7 +47,9 @@ __all__ = [
     "FaceMarks",
     "Landmarker",
     "has_eyes",
+    "is_near",
     "locate_eyes",
+    "moved",
     "open_landmarker",
     "packaged_predictor",
     "refined",
@@ -207,22 +209,46 @@ def refined(
     read = reader.locate([region.pixels for region in regions.values()])
     result: dict[Side, EyeLocation] = {}
     for (side, eye), anatomy in zip(eyes.items(), read, strict=True):
-        result[side] = _moved(eye, regions[side], anatomy)
+        result[side] = moved(eye, regions[side], anatomy)
     return result
 
 
-def _moved(eye: EyeLocation, region: crops.EyeCrop, anatomy: EyeAnatomyLike) -> EyeLocation:
+def moved(eye: EyeLocation, region: crops.EyeCrop, anatomy: EyeAnatomyLike) -> EyeLocation:
+    """Return the eye with the corners that ``anatomy`` shows in ``region``, where plausible.
+
+    See :func:`refined` for what is plausible; anything else returns ``eye`` as it was.
+    """
     if anatomy.corners is None or anatomy.eye_confidence < 0.5:
         return eye
     corners = as_corners(region.to_picture(np.array(anatomy.corners, np.float64)))
-    moved = replace(
+    seen = replace(
         eye,
         corners=corners,
         source="anatomy",
         confidence=max(eye.confidence, float(anatomy.eye_confidence)),
         openness=float(anatomy.openness),
     )
-    shift = math.dist(moved.box.centre, eye.box.centre) / eye.width_px
-    turn = abs((moved.roll_deg - eye.roll_deg + 180) % 360 - 180)
-    is_plausible = shift < 0.4 and 0.6 < moved.width_px / eye.width_px < 1.7 and turn < 30
-    return moved if is_plausible else eye
+    is_plausible = is_near(seen, eye, shift=0.4, scale=1.7, turn_deg=30)
+    return seen if is_plausible else eye
+
+
+def is_near(
+    one: EyeLocation, other: EyeLocation, *, shift: float, scale: float, turn_deg: float
+) -> bool:
+    """Say whether two places of an eye differ little.
+
+    Parameters
+    ----------
+    one, other
+        The places; shift and scale are relative to ``other``.
+    shift
+        Most distance of the middles, in eye widths.
+    scale
+        Largest factor between the widths, either way.
+    turn_deg
+        Most difference of the tilts.
+    """
+    moved_by = math.dist(one.box.centre, other.box.centre) / other.width_px
+    turned_by = abs((one.roll_deg - other.roll_deg + 180) % 360 - 180)
+    factor = one.width_px / other.width_px
+    return moved_by < shift and 1 / scale < factor < scale and turned_by < turn_deg

@@ -25,8 +25,8 @@ from engine.eyes import keeping, landmarks, quality
 from engine.eyes.anatomy import AnatomyReader
 from engine.eyes.classifier import EyeClassifier
 from engine.eyes.crops import OUT_HEIGHT, OUT_WIDTH
-from engine.eyes.judging import HeatMaps, Judge
-from engine.eyes.results import EyeFinding, Screening, Side
+from engine.eyes.judging import Case, HeatMaps, Judge
+from engine.eyes.results import Screening, Side
 from engine.eyes.sighting import Eyes, EyeSight, FollowedFace, Sighting, Stopwatch
 from engine.eyes.streaming import EyeStream
 from engine.eyes.wording import NOTICE
@@ -154,7 +154,8 @@ class EyeScreener:
             raise InputError("At least one picture is needed, but none came; send a frame.")
         watch = Stopwatch()
         parts = self._parts()
-        self._guard.require(_need_mb(pictures), what="checking these pictures")
+        if followed is None:  # a stream's frames are small, and it asks many times a second
+            self._guard.require(_need_mb(pictures), what="checking these pictures")
         sightings = [
             parts.eyes.look(picture, watch=watch, followed=followed, mirrored=mirrored)
             for picture in pictures
@@ -192,16 +193,11 @@ class EyeScreener:
         by_side = _grouped(sightings)
         in_face = any(sighting.scene == "face" for sighting in sightings)
         with watch.step("judge"):
-            findings = {
-                side: self._finding(
-                    side,
-                    sights,
-                    rejected_before=(rejected or {}).get(side, 0),
-                    in_face=in_face,
-                    heat_maps=heat_maps,
-                )
+            cases = [
+                _case(side, sights, rejected_before=(rejected or {}).get(side, 0))
                 for side, sights in by_side.items()
-            }
+            ]
+            findings = parts.judge.judge(cases, in_face=in_face, heat_maps=heat_maps)
         last = sightings[-1] if sightings else None
         return Screening(
             scene=_scene(sightings),
@@ -264,28 +260,6 @@ class EyeScreener:
             if similarity is None
             else f"{similarity:.2f} like those of random weights",
         }
-
-    def _finding(
-        self,
-        side: Side,
-        sights: Sequence[EyeSight],
-        *,
-        rejected_before: int,
-        in_face: bool,
-        heat_maps: HeatMaps,
-    ) -> EyeFinding:
-        passing = sorted(
-            (sight for sight in sights if sight.quality.passed), key=lambda s: -s.quality.score
-        )
-        failed = [sight for sight in sights if not sight.quality.passed]
-        return self._parts().judge.judge(
-            side,
-            passing[:BEST_FRAMES],
-            rejected=failed,
-            rejected_count=len(failed) + rejected_before,
-            in_face=in_face,
-            heat_maps=heat_maps,
-        )
 
     def _parts(self) -> _Parts:
         with self._lock:
@@ -384,6 +358,17 @@ def _grouped(sightings: Sequence[Sighting]) -> dict[Side, list[EyeSight]]:
     if len(grouped) > 1:
         grouped.pop("unknown", None)
     return grouped
+
+
+def _case(side: Side, sights: Sequence[EyeSight], *, rejected_before: int) -> Case:
+    passing = [sight for sight in sights if sight.quality.passed]
+    failed = [sight for sight in sights if not sight.quality.passed]
+    return Case(
+        side=side,
+        passing=sorted(passing, key=lambda sight: -sight.quality.score)[:BEST_FRAMES],
+        rejected=failed,
+        rejected_count=len(failed) + rejected_before,
+    )
 
 
 def _second_look(parts: _Parts, picture: Picture, sighting: Sighting) -> Sighting:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,14 @@ from engine.eyes.faces import Face
 from engine.eyes.framing import fit_corners, whole_picture_corners
 from engine.eyes.landmarks import CascadeLandmarker, EyeLocation, Landmarker
 from engine.eyes.results import EyeQuality, Scene, Side
-from engine.eyes.scenes import SceneFound
 from engine.eyes.tracking import FaceTracker
 
 __all__ = ["EyeSight", "Eyes", "FollowedFace", "Sighting", "Stopwatch"]
 
 Picture = NDArray[np.uint8]
+
+STEADY: Final = {"shift": 0.1, "scale": 1.15, "turn_deg": 8.0}
+"""A crop cut where the eye was expected is good enough when the eye is as near as this."""
 
 
 @final
@@ -178,16 +180,19 @@ class Eyes:
         With ``followed`` the picture is the next frame of a stream: no face means no eyes.
         Without, a picture that shows no face may still be a close-up of an eye.
         """
+        if followed is not None:
+            return self._look_in_stream(picture, followed, watch=watch, mirrored=mirrored)
         with watch.step("find"):
-            found = (
-                self._in_stream(picture, followed, mirrored=mirrored)
-                if followed is not None
-                else self._in_still(picture, mirrored=mirrored)
+            found = scenes.read_scene(
+                picture,
+                finder=self._finder,
+                landmarker=self._landmarker,
+                cascades=self._cascades,
+                anatomy_reader=self._anatomy_reader,
+                mirrored=mirrored,
             )
         with watch.step("quality"):
             eyes = self._measured(picture, found.eyes)
-        if followed is not None and found.face is not None:
-            followed.remember(found.face, eyes)
         return Sighting(scene=found.scene, face=found.face, eyes=eyes, reasons=found.reasons)
 
     def look_at_middle(self, picture: Picture) -> Sighting:
@@ -206,32 +211,33 @@ class Eyes:
             scene="close_up", face=None, eyes=self._measured(picture, {"unknown": location})
         )
 
-    def _in_still(self, picture: Picture, *, mirrored: bool) -> SceneFound:
-        return scenes.read_scene(
-            picture,
-            finder=self._finder,
-            landmarker=self._landmarker,
-            cascades=self._cascades,
-            anatomy_reader=self._anatomy_reader,
-            mirrored=mirrored,
-        )
-
-    def _in_stream(self, picture: Picture, followed: FollowedFace, *, mirrored: bool) -> SceneFound:
-        face = followed.update(picture, mirrored=mirrored)
-        if face is None:
-            return SceneFound(scene="nothing", face=None, eyes={})
-        expected = followed.expected(face)
-        if expected is not None:
-            eyes = landmarks.refined(picture, expected, self._anatomy_reader)
-        else:
-            eyes = landmarks.locate_eyes(
+    def _look_in_stream(
+        self, picture: Picture, followed: FollowedFace, *, watch: Stopwatch, mirrored: bool
+    ) -> Sighting:
+        """Look at the next frame: while the face is followed the anatomy is read once."""
+        with watch.step("find"):
+            face = followed.update(picture, mirrored=mirrored)
+            if face is None:
+                return Sighting(scene="nothing", face=None, eyes={})
+            expected = followed.expected(face) or landmarks.locate_eyes(
                 picture,
                 face,
                 self._landmarker,
                 mirrored=mirrored,
                 anatomy_reader=self._anatomy_reader,
             )
-        return SceneFound(scene="face", face=face, eyes=eyes)
+        with watch.step("quality"):
+            eyes = self._measured(picture, expected)
+            seen = {
+                side: landmarks.moved(sight.location, sight.crop, sight.anatomy)
+                for side, sight in eyes.items()
+            }
+            if not all(landmarks.is_near(seen[side], expected[side], **STEADY) for side in seen):
+                eyes = self._measured(picture, seen)
+        followed.remember(
+            face, {side: replace(sight, location=seen[side]) for side, sight in eyes.items()}
+        )
+        return Sighting(scene="face", face=face, eyes=eyes)
 
     def _measured(
         self, picture: Picture, locations: Mapping[Side, EyeLocation]
