@@ -14,6 +14,7 @@ from engine.eyes.quality import opening_mask
 from engine.eyes.results import EyeFinding, HeatMap, Side
 from engine.eyes.sighting import EyeSight
 from engine.gradcam import checks
+from engine.imaging.boxes import Box
 from engine.inference.calibration import softmax
 
 __all__ = ["Case", "HeatMaps", "Judge"]
@@ -166,7 +167,8 @@ class Judge:
         if maps is None:
             return None
         values = maps[0]
-        region = opening_mask(crop.shape, sight.anatomy.opening)
+        cell_px = width / frame.features.shape[2] if frame.features is not None else 0.0
+        region = _eye_region(crop.shape, sight.anatomy.opening, reach_px=cell_px / 2)
         inside = checks.energy_inside(values, region)
         judgement = checks.verdict(
             inside=inside,
@@ -187,6 +189,15 @@ class Judge:
             return probabilities[:, index]
 
         return checks.deletion_insertion(predict, crop, values, steps=CHECK_STEPS).effect
+
+
+def _eye_region(
+    shape: tuple[int, ...], opening: Box | None, *, reach_px: float
+) -> NDArray[np.bool_]:
+    """Return the opening with its rims: a map of few cells cannot be sharper than half a cell."""
+    if opening is None:
+        return opening_mask(shape, None)
+    return opening_mask(shape, opening.padded(x=reach_px, y=reach_px))
 
 
 def _not_from_afar(ruling: Ruling, best: EyeSight) -> Ruling:
