@@ -3,9 +3,9 @@
 ``python -m benchmarks.eye_screening [--frames N]``
 
 The stream is scikit-image's portrait, moved and scaled a little from frame to frame as a person in
-front of a webcam, at 640×480, its eyes about 60 px wide. Ours: tracking, both eyes, quality, network, both heat maps. The
-peer: Haar cascade at scale 1.3 on each frame, dlib's 68 landmarks where the predictor is
-installed, MobileNetV3-small in eager torch, pytorch-grad-cam for both eyes.
+front of a webcam, at 640×480, its eyes about 60 px wide. Ours: tracking, both eyes, quality,
+network, both heat maps. The peer: Haar cascade at scale 1.3 on each frame, dlib's 68 landmarks
+where the predictor is installed, MobileNetV3-small in eager torch, pytorch-grad-cam for both eyes.
 """
 
 from __future__ import annotations
