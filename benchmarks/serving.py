@@ -30,7 +30,8 @@ Answer = tuple[str, tuple[tuple[str, float], ...]]
 
 def pictures(count: int, folder: Path) -> list[Path]:
     """Draw one eye for each caller."""
-    from engine.eyes.rendered import CONDITIONS, render_eye
+    from engine.eyes.rendered import render_eye
+    from engine.eyes.rendered.truth import CONDITIONS
 
     paths = []
     for number in range(count):
@@ -55,7 +56,7 @@ def expected(path: Path) -> Answer:
     from engine.eyes.screening import screen
     from engine.imaging import pictures as codec
 
-    return digest(screening_json(screen([codec.decode(path.read_bytes())])))
+    return digest(screening_json(screen(codec.decode(path.read_bytes()))))
 
 
 def load(server: RunningServer, paths: list[Path], *, seconds: float) -> None:
