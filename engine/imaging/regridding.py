@@ -139,7 +139,8 @@ def _weights(
     reach = max(1.0, float(width))
     distances = np.abs(np.arange(side)[None] - centres[:, None])
     triangle = np.maximum(0, 1 - distances / reach)
-    return (triangle / triangle.sum(axis=1, keepdims=True)).astype(np.float32)
+    triangle /= triangle.sum(axis=1, keepdims=True)
+    return np.asarray(triangle, np.float32)
 
 
 def _along(

@@ -106,7 +106,7 @@ class Volume:
 
     def voxel(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """Return RAS+ mm ``(n, 3)`` as voxel indices ``(n, 3)``, not rounded, maybe outside."""
-        return _moved(np.linalg.inv(self.affine), points_mm)
+        return _moved(np.asarray(np.linalg.inv(self.affine), np.float64), points_mm)
 
     def canonical(self) -> tuple[Volume, AxisTurn]:
         """Return the volume with axes closest to R, A, S, and the turn that leads back.
