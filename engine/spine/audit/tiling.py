@@ -1,0 +1,402 @@
+"""How a row of objects tiles the levels of a spine: where one is missing, double or halved.
+
+For every variant of the spine and every level that the first object may be, the best tiling is
+found by dynamic programming on half levels: an object covers one level, or two (merged), or half of
+one (split), and levels may be missing between objects. Distances between centres, heights and
+volumes are compared with the tables of :mod:`engine.spine.audit.anatomy` at the scan's own scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.spine.audit import anatomy
+from engine.spine.audit.anatomy import Variant
+
+__all__ = ["DOUBLE", "LOWER", "SINGLE", "UPPER", "Row", "Tilings", "tile"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SINGLE, DOUBLE, UPPER, LOWER = range(4)
+"""An object is one level, two levels, the upper or the lower half of one level."""
+
+_MIDDLE = np.array([0.5, 1.0, 0.25, 0.75])  # from the start of the level, in levels
+_LENGTH = np.array([1, 2, 0, 1])  # levels from this object's start to the next one's
+_NOTHING = -1e9
+_MARGIN = 6  # levels kept beyond the last object, for missing ones
+
+# Logarithmic standard deviations from one level to the next, after the scan's own scale. About
+# 10 % of a size is what the cited tables report between people; discs vary more than bodies.
+STEP_SD, ROUGH_STEP_SD, ANCHOR_STEP_SD, CUT_STEP_SD = 0.11, 0.17, 0.25, 0.45
+HEIGHT_SD, VOLUME_SD = 0.13, 0.17
+SCALE_SD = 0.13  # adults; small people and children are covered by the limits below
+SCALE_LIMIT = 0.5
+OUTLIER_SHARE, OUTLIER_DENSITY = 0.03, 0.25
+
+# Prior log probabilities of what a segmenter does to one vertebra (our assumptions).
+LOG_DOUBLE, LOG_SPLIT = np.log(0.006), np.log(0.004)
+LOG_GAP = np.log([0.97, 0.02, 0.005, 0.002])
+NAME_STEP_PENALTY = 2.5
+"""What a step of the names that contradicts the step of levels costs in choosing a tiling."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Objects from the head down: what was measured of each; NaN where it was not.
+
+    ``locks`` names the level that a landmark gives to an object (None for most) and
+    ``lock_costs`` what ignoring it costs. ``ribs`` is 1 with, 0 without, NaN when not known.
+    ``names`` are places on the regular ladder (NaN unknown). ``is_anchor`` marks landmarks that
+    are no objects of the list.
+    """
+
+    steps_mm: Floats  # (n - 1,)
+    heights_mm: Floats  # (n,)
+    volumes_ml: Floats
+    whole: bool
+    cut: NDArray[np.bool_]
+    names: Floats
+    locks: tuple[str | None, ...]
+    lock_costs: Floats
+    ribs: Floats
+    is_anchor: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.heights_mm)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tilings:
+    """The best tiling for each variant v and first level k; arrays ``(V, K, n)``.
+
+    ``first`` is the level index at which an object starts (in the variant's ladder), ``kind`` is
+    SINGLE, DOUBLE, UPPER or LOWER. ``score`` ``(V, K)`` is the log likelihood of distances and
+    sizes, ``extra`` that of anchors and ribs and of the tiling itself.
+    """
+
+    variants: tuple[Variant, ...]
+    first: Ints
+    kind: Ints
+    score: Floats
+    extra: Floats
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tables:
+    """Sizes by position, from the chosen first level on; ``(V, K, positions)``."""
+
+    place_mm: Floats  # by quarter levels
+    height: Floats  # by level
+    volume: Floats
+    locks: Floats  # (V, K, n, levels): cost of the landmark
+    rib: Floats  # (V, K, levels): chance of a rib
+    valid: NDArray[np.bool_]  # (V, K, levels)
+
+
+def tile(row: Row, variants: tuple[Variant, ...], starts: Ints) -> Tilings:
+    """Find the best tiling for each variant and each first level.
+
+    Parameters
+    ----------
+    row
+        n objects from the head down.
+    variants
+        Counts of the spine to try.
+    starts
+        ``(V, K)`` index in each variant's levels that the first object may start at.
+    """
+    levels = len(row) + _MARGIN
+    tables = _tables(row, variants, starts, levels)
+    scale = _scales(row, tables, None)
+    for _ in range(2):  # a second pass with the scale of the tiling found first
+        centre, kind = _best(row, tables, scale, levels)
+        scale = _scales(row, tables, (centre, kind))
+    score, extra = _rate(row, tables, scale, centre, kind)
+    first = _first_levels(centre, kind) + starts[..., None]
+    valid = extra.sum(axis=-1) > _NOTHING / 2
+    return Tilings(
+        variants=variants,
+        first=first,
+        kind=kind,
+        score=np.where(valid, score.sum(axis=-1), _NOTHING),
+        extra=np.where(valid, extra.sum(axis=-1), _NOTHING),
+    )
+
+
+def _tables(row: Row, variants: tuple[Variant, ...], starts: Ints, levels: int) -> _Tables:
+    shape = (*starts.shape, levels)
+    height, volume = np.full(shape, 20.0), np.full(shape, 20.0)
+    rib, valid = np.full(shape, 0.5), np.zeros(shape, dtype=bool)
+    place = np.zeros((*starts.shape, 4 * levels + 1))
+    locks = np.zeros((*starts.shape, len(row), levels))
+    exponent = anatomy.WHOLE_VOLUME_EXPONENT if row.whole else 1.0
+    for v, variant in enumerate(variants):
+        names = variant.levels
+        bodies = [name if name in anatomy.BODY_HEIGHT_MM else "C1" for name in names]
+        all_heights = np.array([anatomy.BODY_HEIGHT_MM[name] for name in bodies])
+        all_volumes = np.array([anatomy.body_volume_ml(name) for name in bodies]) ** exponent
+        all_ribs = np.array([_rib_chance(name) for name in names])
+        steps = [anatomy.CENTRE_STEP_MM[name] for name in names[:-1]]
+        centres = np.concatenate([[0.0], np.cumsum(steps)])
+        knots, where = _knots(centres, all_heights)
+        for k, start in enumerate(starts[v]):
+            index = np.arange(start, start + levels)
+            inside = (index >= 0) & (index < len(names))
+            picked = np.clip(index, 0, len(names) - 1)
+            valid[v, k] = inside
+            height[v, k], volume[v, k] = all_heights[picked], all_volumes[picked]
+            rib[v, k] = all_ribs[picked]
+            quarters = np.arange(4 * levels + 1) + 4 * start
+            place[v, k] = np.interp(quarters, knots, where)
+            for i, lock in enumerate(row.locks):
+                if lock is not None:
+                    at = names.index(lock) if lock in names else -1
+                    locks[v, k, i] = np.where(index == at, 0.0, -row.lock_costs[i])
+    return _Tables(
+        place_mm=place, height=height, volume=volume, locks=locks, rib=rib, valid=valid
+    )
+
+
+def _knots(centres: Floats, heights: Floats) -> tuple[Floats, Floats]:
+    """Return positions in quarter levels and mm: each centre, and a quarter body to each side."""
+    middle = 4.0 * np.arange(len(centres)) + 2.0
+    knots = np.stack([middle - 1.0, middle, middle + 1.0], axis=1).ravel()
+    quarter = heights / 4.0
+    where = np.stack([centres - quarter, centres, centres + quarter], axis=1).ravel()
+    return knots, where
+
+
+def _rib_chance(name: str) -> float:
+    """Chance that a rib is seen at a level (segmenters lose short ones; our assumptions)."""
+    if name.startswith("T"):
+        return 0.92 if name in ("T12", "T13") else 0.97
+    return {"L1": 0.02, "C7": 0.02}.get(name, 0.004)
+
+
+def _scales(
+    row: Row, tables: _Tables, path: tuple[Floats, Ints] | None
+) -> tuple[Floats, Floats, Floats]:
+    """Log scale of steps, heights, volumes for each (v, k): the median against the table."""
+    n = len(row)
+    if path is None:
+        middle = np.broadcast_to(np.arange(n) + 0.5, (*tables.valid.shape[:2], n))
+        kind = np.zeros(middle.shape, dtype=np.int64)
+    else:
+        middle, kind = path
+    here = _at(tables.place_mm, np.rint(4 * middle).astype(np.int64))
+    body = ~row.is_anchor & ~row.cut
+    use = body[1:] & body[:-1]
+    expected = np.diff(here, axis=-1)
+    ratio = np.log(row.steps_mm) - np.log(np.maximum(expected, 1.0))
+    prior = np.zeros((*ratio.shape[:2], 1))
+    steps = _median(np.concatenate([ratio[..., use], prior], axis=-1))
+    steps = np.clip(steps, -SCALE_LIMIT, SCALE_LIMIT)
+    heights = _size_scale(row.heights_mm, tables.height, middle, kind, body, steps)
+    volumes = _size_scale(row.volumes_ml, tables.volume, middle, kind, body, None)
+    return steps, heights, volumes
+
+
+def _size_scale(
+    values: Floats,
+    table: Floats,
+    middle: Floats,
+    kind: Ints,
+    body: NDArray[np.bool_],
+    prior: Floats | None,
+) -> Floats:
+    use = body & np.isfinite(values)
+    if not use.any():
+        return np.zeros(middle.shape[:2])
+    ratio = np.log(values[use]) - np.log(_size(table, middle, kind))[..., use]
+    if prior is not None:
+        ratio = np.concatenate([ratio, prior[..., None]], axis=-1)
+    return _median(ratio)
+
+
+def _median(values: Floats) -> Floats:
+    return np.asarray(np.median(values, axis=-1))
+
+
+def _at(table: Floats, index: Ints) -> Floats:
+    return np.take_along_axis(table, np.clip(index, 0, table.shape[-1] - 1), axis=-1)
+
+
+def _size(table: Floats, middle: Floats, kind: Ints) -> Floats:
+    """Size expected of an object: of one level, of two levels together, of half a level."""
+    first = _first_levels(middle, kind)
+    one = _at(table, first)
+    two = one + _at(table, first + 1)
+    return np.where(kind == DOUBLE, two, np.where(kind == SINGLE, one, one / 2.0))
+
+
+def _first_levels(middle: Floats, kind: Ints) -> Ints:
+    """Return the level in which an object starts, from its middle in levels."""
+    return np.floor(middle - _MIDDLE[kind] + 1e-6).astype(np.int64)
+
+
+def _gauss(difference: Floats, sd: Floats | float) -> Floats:
+    """Log density of a logarithmic difference; wide tails for collapse and bad measurements."""
+    inside = np.exp(-0.5 * (difference / sd) ** 2) / (np.sqrt(2.0 * np.pi) * sd)
+    return np.asarray(np.log((1.0 - OUTLIER_SHARE) * inside + OUTLIER_SHARE * OUTLIER_DENSITY))
+
+
+def _step_sd(row: Row) -> Floats:
+    sd = np.full(max(len(row) - 1, 0), STEP_SD)
+    sd[row.is_anchor[1:] | row.is_anchor[:-1]] = ANCHOR_STEP_SD
+    sd[row.cut[1:] | row.cut[:-1]] = CUT_STEP_SD
+    return sd
+
+
+def _emission(
+    row: Row, i: int, tables: _Tables, scale: tuple[Floats, Floats, Floats], kind: int
+) -> tuple[Floats, Floats]:
+    """Return (sizes, anchors) log likelihoods of object i for each first level ``(V, K, levels)``.
+
+    ``index`` is the level at which the object starts.
+    """
+    levels = tables.height.shape[-1]
+    following = np.minimum(np.arange(levels) + 1, levels - 1)
+    valid = tables.valid & (tables.valid[..., following] if kind == DOUBLE else True)
+    sizes = np.zeros(tables.height.shape)
+    if not row.is_anchor[i] and not row.cut[i]:
+        share = {SINGLE: 1.0, DOUBLE: 2.0}.get(kind, 0.5)
+        for value, table, log_scale, sd in (
+            (row.heights_mm[i], tables.height, scale[1], HEIGHT_SD),
+            (row.volumes_ml[i], tables.volume, scale[2], VOLUME_SD),
+        ):
+            if np.isfinite(value):
+                expected = table + table[..., following] if kind == DOUBLE else share * table
+                sizes += _gauss(np.log(value) - np.log(expected) - log_scale[..., None], sd)
+    extra = tables.locks[:, :, i].copy()
+    if kind == DOUBLE:  # either level may carry the landmark
+        extra = np.maximum(extra, extra[..., following])
+    if np.isfinite(row.ribs[i]):
+        extra += np.log(tables.rib if row.ribs[i] else 1.0 - tables.rib)
+    prior = {SINGLE: 0.0, DOUBLE: LOG_DOUBLE}.get(kind, LOG_SPLIT / 2.0)
+    if kind != SINGLE and (row.is_anchor[i] or row.cut[i]):
+        prior = _NOTHING
+    return sizes, np.where(valid, extra + prior, _NOTHING)
+
+
+_MOVES: tuple[tuple[int, int, int], ...] = (
+    # (kind before, kind now, missing levels between)
+    (SINGLE, SINGLE, 0), (DOUBLE, SINGLE, 0), (LOWER, SINGLE, 0),
+    (SINGLE, SINGLE, 1), (SINGLE, SINGLE, 2), (SINGLE, SINGLE, 3),
+    (SINGLE, DOUBLE, 0), (DOUBLE, DOUBLE, 0), (LOWER, DOUBLE, 0),
+    (SINGLE, UPPER, 0), (DOUBLE, UPPER, 0), (UPPER, LOWER, 0),
+    (DOUBLE, SINGLE, 1), (SINGLE, DOUBLE, 1),
+)  # fmt: skip
+
+
+def _best(
+    row: Row, tables: _Tables, scale: tuple[Floats, Floats, Floats], levels: int
+) -> tuple[Floats, Ints]:
+    """Dynamic programming over objects; returns centres (in levels) and kinds, ``(V, K, n)``.
+
+    The state is (kind, level at which the object starts).
+    """
+    n, shape = len(row), tables.height.shape
+    step_sd = _step_sd(row)
+    best = np.full((4, *shape), _NOTHING)
+    for kind in (SINGLE, DOUBLE, UPPER):  # the first object starts at the first level
+        best[kind][..., 0] = sum(_emission(row, 0, tables, scale, kind))[..., 0]
+    back = np.zeros((n, 4, *shape), dtype=np.int8)
+    for i in range(1, n):
+        now = np.full((4, *shape), _NOTHING)
+        likely = [sum(_emission(row, i, tables, scale, kind)) for kind in range(4)]
+        for move, (before, kind, missing) in enumerate(_MOVES):
+            jump = int(_LENGTH[before]) + missing  # levels from start to start
+            gain = best[before][..., : levels - jump] + _step_gain(
+                row, i, tables, scale[0], (before, kind, jump), step_sd
+            )
+            gain += LOG_GAP[missing] + likely[kind][..., jump:]
+            target = now[kind][..., jump:]
+            better = gain > target
+            target[better] = gain[better]
+            back[i, kind][..., jump:][better] = move
+        best = now
+    return _trace(best, back)
+
+
+def _step_gain(
+    row: Row,
+    i: int,
+    tables: _Tables,
+    log_scale: Floats,
+    move: tuple[int, int, int],
+    step_sd: Floats,
+) -> Floats:
+    before, kind, jump = move
+    levels = tables.height.shape[-1]
+    quarters = {SINGLE: 2, DOUBLE: 4, UPPER: 1, LOWER: 3}
+    starts = 4 * np.arange(levels - jump)
+    there = tables.place_mm[..., starts + 4 * jump + quarters[kind]]
+    expected = there - tables.place_mm[..., starts + quarters[before]]
+    plain = before == SINGLE and kind == SINGLE
+    sd = step_sd[i - 1] if plain else max(step_sd[i - 1], ROUGH_STEP_SD)
+    difference = np.log(row.steps_mm[i - 1]) - np.log(np.maximum(expected, 1.0))
+    gain = _gauss(difference - log_scale[..., None], sd)
+    named = row.names[i] - row.names[i - 1]
+    if np.isfinite(named) and named != jump and plain:
+        gain = gain - NAME_STEP_PENALTY
+    return gain
+
+
+def _trace(best: Floats, back: NDArray[np.int8]) -> tuple[Floats, Ints]:
+    """Follow the best path back for each (v, k)."""
+    n, _, variants, starts, levels = back.shape
+    ends = best.copy()
+    ends[UPPER] = _NOTHING  # an upper half needs its lower half
+    flat = np.moveaxis(ends, 0, 2).reshape(variants, starts, 4 * levels).argmax(axis=-1)
+    kind, level = flat // levels, flat % levels
+    v, k = np.indices((variants, starts))
+    centres, kinds = np.zeros((variants, starts, n)), np.zeros((variants, starts, n), np.int64)
+    before = np.array([move[0] for move in _MOVES])
+    missing = np.array([move[2] for move in _MOVES])
+    for i in range(n - 1, -1, -1):
+        kinds[..., i], centres[..., i] = kind, level + _MIDDLE[kind]
+        if i:
+            move = back[i, kind, v, k, level]
+            kind = before[move]
+            level = np.maximum(level - missing[move] - _LENGTH[kind], 0)
+    return centres, kinds
+
+
+def _rate(
+    row: Row,
+    tables: _Tables,
+    scale: tuple[Floats, Floats, Floats],
+    centre: Floats,
+    kind: Ints,
+) -> tuple[Floats, Floats]:
+    """Score each object of the best paths: sizes with distances, and anchors, ``(V, K, n)``."""
+    score, extra = np.zeros(centre.shape), np.zeros(centre.shape)
+    first = _first_levels(centre, kind)
+    for i in range(len(row)):
+        both = [_emission(row, i, tables, scale, each) for each in range(4)]
+        for part, total in ((0, score), (1, extra)):
+            stacked = np.stack([pair[part] for pair in both])
+            at = np.take_along_axis(
+                np.moveaxis(stacked, 0, 2).reshape(*centre.shape[:2], -1),
+                (kind[..., i] * tables.height.shape[-1] + first[..., i])[..., None],
+                axis=-1,
+            )
+            total[..., i] = at[..., 0]
+    if len(row) > 1:
+        here = _at(tables.place_mm, np.rint(4 * centre).astype(np.int64))
+        expected = np.log(np.maximum(np.diff(here, axis=-1), 1.0)) + scale[0][..., None]
+        plain = (kind[..., 1:] == SINGLE) & (kind[..., :-1] == SINGLE)
+        sd = np.where(plain, _step_sd(row), np.maximum(_step_sd(row), ROUGH_STEP_SD))
+        score[..., 1:] += _gauss(np.log(row.steps_mm) - expected, sd)
+        jump = np.diff(first, axis=-1) - _LENGTH[kind[..., :-1]]
+        extra[..., 1:] += LOG_GAP[np.clip(jump, 0, 3)]
+    score[..., 0] += -0.5 * (scale[0] / SCALE_SD) ** 2
+    return score, extra
