@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.errors import RequestError
 from engine.spine.audit import orientation, rows, wording
+from engine.spine.audit.anatomy import CENTRE_STEP_MM
 from engine.spine.audit.anchors import Anchors
 from engine.spine.audit.findings import (
     Alternative,
@@ -24,7 +25,7 @@ from engine.spine.audit.findings import (
 from engine.spine.audit.hypotheses import Hypothesis, Weighed, weigh
 from engine.spine.audit.landmarks import read_landmarks
 from engine.spine.audit.orientation import Probe
-from engine.spine.audit.tiling import DOUBLE, LOWER, UPPER
+from engine.spine.audit.tiling import DOUBLE, LOWER, SINGLE, UPPER
 from engine.spine.vertebrae import LABELS, REGULAR_LABELS, Bounds, Vertebra, level_of
 
 __all__ = ["audit_numbering"]
@@ -38,6 +39,8 @@ PREFERRED = 0.60
 LISTED = 0.01
 MOST_LISTED = 6
 OFF_COURSE_MM = 22.0
+UNEVEN = (0.60, 1.50)
+"""A distance outside of these shares of what its levels ask for is told."""
 UNUSUAL_SHARE = 0.70
 """A body lower than this share of both neighbours is told (it may have collapsed)."""
 
@@ -101,6 +104,7 @@ def audit_numbering(
         *_tiling_issues(case, best),
         *_border_issues(case),
         *_shape_issues(case),
+        *_spacing_issues(case, best),
     ]
     readings = read_landmarks(case.laid_out, best)
     issues += _count_issues(case, best, best_labels, ranked, right)
@@ -343,6 +347,32 @@ def _shape_issues(case: _Case) -> list[Issue]:
                     Issue(kind="unusual_size", severity="note", indices=(here,), sentence=sentence)
                 )
     return issues
+
+
+def _spacing_issues(case: _Case, best: Hypothesis) -> list[Issue]:
+    """Distances that the best tiling leaves unexplained."""
+    row, levels = case.laid_out.row, best.variant.levels
+    ratios, pairs = [], []
+    for place in range(len(row) - 1):
+        above, below = case.laid_out.indices[place], case.laid_out.indices[place + 1]
+        plain = best.kind[place] == best.kind[place + 1] == SINGLE
+        if not plain or min(above, below) < 0 or case.cut[above] or case.cut[below]:
+            continue
+        between = levels[best.first[place] : best.first[place + 1]]
+        expected = sum(CENTRE_STEP_MM.get(level, 25.0) for level in between)
+        ratios.append(row.steps_mm[place] / max(expected, 1.0))
+        pairs.append((above, below))
+    usual = float(np.median(ratios)) if ratios else 1.0
+    return [
+        Issue(
+            kind="uneven",
+            severity="doubt",
+            indices=pair,
+            sentence=wording.uneven(*(case.vertebrae[i].label for i in pair), ratio / usual),
+        )
+        for ratio, pair in zip(ratios, pairs, strict=True)
+        if not UNEVEN[0] <= ratio / usual <= UNEVEN[1]
+    ]
 
 
 def _count_issues(

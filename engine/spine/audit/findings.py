@@ -24,7 +24,7 @@ a correction is proposed."""
 IssueKind = Literal[
     "upside_down", "reversed_names", "back_to_front", "left_right", "turned",
     "duplicate_name", "duplicate_object", "unknown_name", "order", "missing", "merged", "split",
-    "renumbered", "unverified", "numeric_variant", "border", "unusual_size", "off_course",
+    "renumbered", "unverified", "numeric_variant", "border", "unusual_size", "uneven", "off_course",
 ]  # fmt: skip
 
 Axis = Literal["x", "-x", "y", "-y", "z", "-z"]

@@ -38,7 +38,7 @@ SHIFT_PRIOR = np.array([0.0, 0.02, 0.115, 0.73, 0.115, 0.02, 0.0])
 SHIFT_PRIOR_UNUSUAL = np.array([0.0, 0.02, 0.22, 0.52, 0.22, 0.02, 0.0])
 KEEP_SHIFT = 0.99
 NAME_RIGHT = 0.985
-REACH = 4
+REACH = 3
 """First levels are tried up to this many levels beside the one that the names suggest."""
 
 

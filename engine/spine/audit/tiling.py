@@ -36,12 +36,13 @@ STEP_SD, ROUGH_STEP_SD, ANCHOR_STEP_SD, CUT_STEP_SD = 0.11, 0.17, 0.25, 0.45
 HEIGHT_SD, VOLUME_SD = 0.13, 0.17
 SCALE_SD = 0.13  # adults; small people and children are covered by the limits below
 SCALE_LIMIT = 0.5
-OUTLIER_SHARE, OUTLIER_DENSITY = 0.03, 0.25
+OUTLIER_SHARE, OUTLIER_DENSITY = 0.03, 0.25  # collapsed bodies, bad measurements: any size
+BAD_STEP_SHARE, BAD_STEP_SD = 0.02, 0.28  # a step may be off, but hardly by a whole level
 
 # Prior log probabilities of what a segmenter does to one vertebra (our assumptions).
 LOG_DOUBLE, LOG_SPLIT = np.log(0.006), np.log(0.004)
 LOG_GAP = np.log([0.97, 0.02, 0.005, 0.002])
-NAME_STEP_PENALTY = 2.5
+NAME_STEP_PENALTY = 1.5
 """What a step of the names that contradicts the step of levels costs in choosing a tiling."""
 
 
@@ -242,10 +243,22 @@ def _first_levels(middle: Floats, kind: Ints) -> Ints:
     return np.floor(middle - _MIDDLE[kind] + 1e-6).astype(np.int64)
 
 
-def _gauss(difference: Floats, sd: Floats | float) -> Floats:
-    """Log density of a logarithmic difference; wide tails for collapse and bad measurements."""
-    inside = np.exp(-0.5 * (difference / sd) ** 2) / (np.sqrt(2.0 * np.pi) * sd)
-    return np.asarray(np.log((1.0 - OUTLIER_SHARE) * inside + OUTLIER_SHARE * OUTLIER_DENSITY))
+def _size_odds(difference: Floats, sd: float) -> Floats:
+    """Log density of a logarithmic difference of sizes; collapse and bad masks are common."""
+    return np.asarray(
+        np.log((1.0 - OUTLIER_SHARE) * _normal(difference, sd) + OUTLIER_SHARE * OUTLIER_DENSITY)
+    )
+
+
+def _step_odds(difference: Floats, sd: Floats | float) -> Floats:
+    """Log density of a logarithmic difference of distances."""
+    inside, beyond = _normal(difference, sd), _normal(difference, np.maximum(sd, BAD_STEP_SD))
+    mixed = (1.0 - BAD_STEP_SHARE) * inside + BAD_STEP_SHARE * beyond
+    return np.asarray(np.log(np.maximum(mixed, 1e-12)))
+
+
+def _normal(difference: Floats, sd: Floats | float) -> Floats:
+    return np.asarray(np.exp(-0.5 * (difference / sd) ** 2) / (2.5066 * sd))
 
 
 def _step_sd(row: Row) -> Floats:
@@ -255,17 +268,25 @@ def _step_sd(row: Row) -> Floats:
     return sd
 
 
+def _window(i: int, levels: int) -> tuple[int, int]:
+    """First levels that object i may start at: some halves before it, some missing levels."""
+    return min(max(0, i - 3), levels - 1), min(levels, i + _MARGIN + 1)
+
+
 def _emission(
     row: Row, i: int, tables: _Tables, scale: tuple[Floats, Floats, Floats], kind: int
 ) -> tuple[Floats, Floats]:
-    """Return (sizes, anchors) log likelihoods of object i for each first level ``(V, K, levels)``.
+    """Return (sizes, landmarks) log likelihoods of object i if it starts at each level.
 
-    ``index`` is the level at which the object starts.
+    Both ``(V, K, window)``, for the levels of :func:`_window` only.
     """
     levels = tables.height.shape[-1]
-    following = np.minimum(np.arange(levels) + 1, levels - 1)
-    valid = tables.valid & (tables.valid[..., following] if kind == DOUBLE else True)
-    sizes = np.zeros(tables.height.shape)
+    here = np.arange(*_window(i, levels))
+    following = np.minimum(here + 1, levels - 1)
+    valid = tables.valid[..., here]
+    if kind == DOUBLE:
+        valid = valid & tables.valid[..., following]
+    sizes = np.zeros(valid.shape)
     if not row.is_anchor[i] and not row.cut[i]:
         share = {SINGLE: 1.0, DOUBLE: 2.0}.get(kind, 0.5)
         for value, table, log_scale, sd in (
@@ -273,13 +294,16 @@ def _emission(
             (row.volumes_ml[i], tables.volume, scale[2], VOLUME_SD),
         ):
             if np.isfinite(value):
-                expected = table + table[..., following] if kind == DOUBLE else share * table
-                sizes += _gauss(np.log(value) - np.log(expected) - log_scale[..., None], sd)
-    extra = tables.locks[:, :, i].copy()
+                expected = share * table[..., here]
+                if kind == DOUBLE:
+                    expected = table[..., here] + table[..., following]
+                sizes += _size_odds(np.log(value) - np.log(expected) - log_scale[..., None], sd)
+    extra = tables.locks[:, :, i, here]
     if kind == DOUBLE:  # either level may carry the landmark
-        extra = np.maximum(extra, extra[..., following])
+        extra = np.maximum(extra, tables.locks[:, :, i, following])
     if np.isfinite(row.ribs[i]):
-        extra += np.log(tables.rib if row.ribs[i] else 1.0 - tables.rib)
+        rib = tables.rib[..., here]
+        extra = extra + np.log(rib if row.ribs[i] else 1.0 - rib)
     prior = {SINGLE: 0.0, DOUBLE: LOG_DOUBLE}.get(kind, LOG_SPLIT / 2.0)
     if kind != SINGLE and (row.is_anchor[i] or row.cut[i]):
         prior = _NOTHING
@@ -311,17 +335,19 @@ def _best(
     back = np.zeros((n, 4, *shape), dtype=np.int8)
     for i in range(1, n):
         now = np.full((4, *shape), _NOTHING)
+        low, high = _window(i, levels)
         likely = [sum(_emission(row, i, tables, scale, kind)) for kind in range(4)]
         for move, (before, kind, missing) in enumerate(_MOVES):
             jump = int(_LENGTH[before]) + missing  # levels from start to start
-            gain = best[before][..., : levels - jump] + _step_gain(
-                row, i, tables, scale[0], (before, kind, jump), step_sd
+            start = max(low, jump)
+            gain = best[before][..., start - jump : high - jump] + _step_gain(
+                row, i, tables, scale[0], (before, kind, jump), step_sd[i - 1], (start, high)
             )
-            gain += LOG_GAP[missing] + likely[kind][..., jump:]
-            target = now[kind][..., jump:]
+            gain += LOG_GAP[missing] + likely[kind][..., start - low :]
+            target = now[kind][..., start:high]
             better = gain > target
             target[better] = gain[better]
-            back[i, kind][..., jump:][better] = move
+            back[i, kind][..., start:high][better] = move
         best = now
     return _trace(best, back)
 
@@ -332,18 +358,18 @@ def _step_gain(
     tables: _Tables,
     log_scale: Floats,
     move: tuple[int, int, int],
-    step_sd: Floats,
+    sd: float,
+    window: tuple[int, int],
 ) -> Floats:
+    """Log likelihood of the distance before object i, for each level it may start at."""
     before, kind, jump = move
-    levels = tables.height.shape[-1]
-    quarters = {SINGLE: 2, DOUBLE: 4, UPPER: 1, LOWER: 3}
-    starts = 4 * np.arange(levels - jump)
-    there = tables.place_mm[..., starts + 4 * jump + quarters[kind]]
-    expected = there - tables.place_mm[..., starts + quarters[before]]
+    starts = np.arange(*window)
+    quarters = np.rint(4 * _MIDDLE).astype(np.int64)
+    there = tables.place_mm[..., 4 * starts + quarters[kind]]
+    expected = there - tables.place_mm[..., 4 * (starts - jump) + quarters[before]]
     plain = before == SINGLE and kind == SINGLE
-    sd = step_sd[i - 1] if plain else max(step_sd[i - 1], ROUGH_STEP_SD)
     difference = np.log(row.steps_mm[i - 1]) - np.log(np.maximum(expected, 1.0))
-    gain = _gauss(difference - log_scale[..., None], sd)
+    gain = _step_odds(difference - log_scale[..., None], sd if plain else max(sd, ROUGH_STEP_SD))
     named = row.names[i] - row.names[i - 1]
     if np.isfinite(named) and named != jump and plain:
         gain = gain - NAME_STEP_PENALTY
@@ -381,21 +407,20 @@ def _rate(
     score, extra = np.zeros(centre.shape), np.zeros(centre.shape)
     first = _first_levels(centre, kind)
     for i in range(len(row)):
-        both = [_emission(row, i, tables, scale, each) for each in range(4)]
-        for part, total in ((0, score), (1, extra)):
-            stacked = np.stack([pair[part] for pair in both])
-            at = np.take_along_axis(
-                np.moveaxis(stacked, 0, 2).reshape(*centre.shape[:2], -1),
-                (kind[..., i] * tables.height.shape[-1] + first[..., i])[..., None],
-                axis=-1,
-            )
-            total[..., i] = at[..., 0]
+        low, high = _window(i, tables.height.shape[-1])
+        at = np.clip(first[..., i] - low, 0, high - low - 1)[..., None]
+        for each in np.unique(kind[..., i]):
+            pair = _emission(row, i, tables, scale, int(each))
+            chosen = kind[..., i] == each
+            for part, total in zip(pair, (score, extra), strict=True):
+                value = np.take_along_axis(part, at, axis=-1)[..., 0]
+                total[..., i] = np.where(chosen, value, total[..., i])
     if len(row) > 1:
         here = _at(tables.place_mm, np.rint(4 * centre).astype(np.int64))
         expected = np.log(np.maximum(np.diff(here, axis=-1), 1.0)) + scale[0][..., None]
         plain = (kind[..., 1:] == SINGLE) & (kind[..., :-1] == SINGLE)
         sd = np.where(plain, _step_sd(row), np.maximum(_step_sd(row), ROUGH_STEP_SD))
-        score[..., 1:] += _gauss(np.log(row.steps_mm) - expected, sd)
+        score[..., 1:] += _step_odds(np.log(row.steps_mm) - expected, sd)
         jump = np.diff(first, axis=-1) - _LENGTH[kind[..., :-1]]
         extra[..., 1:] += LOG_GAP[np.clip(jump, 0, 3)]
     score[..., 0] += -0.5 * (scale[0] / SCALE_SD) ** 2

@@ -29,6 +29,7 @@ __all__ = [
     "renumbered",
     "same_object",
     "sentences",
+    "uneven",
 ]
 
 TURNED = "The spine does not run from head to feet along the file's own axis; its axes are mixed up."
@@ -85,6 +86,17 @@ def missing(levels: Sequence[str], above: str, below: str) -> str:
     """
     what = "a vertebra is" if len(levels) == 1 else f"{len(levels)} vertebrae are"
     return f"Between {above} and {below} {what} missing ({', '.join(levels)})."
+
+
+def uneven(above: str, below: str, share: float) -> str:
+    """Say that a distance does not fit.
+
+    >>> uneven("T3", "T4", 1.6)
+    'T3 and T4 are 60 % farther apart than the rest of the spine suggests.'
+    """
+    percent = round(100 * abs(share - 1.0))
+    how = "farther apart" if share > 1 else "closer together"
+    return f"{above} and {below} are {percent} % {how} than the rest of the spine suggests."
 
 
 def renumbered(pairs: Sequence[tuple[str, str]]) -> str:
