@@ -310,14 +310,19 @@ def _emission(
     return sizes, np.where(valid, extra + prior, _NOTHING)
 
 
-_MOVES: tuple[tuple[int, int, int], ...] = (
-    # (kind before, kind now, missing levels between)
-    (SINGLE, SINGLE, 0), (DOUBLE, SINGLE, 0), (LOWER, SINGLE, 0),
-    (SINGLE, SINGLE, 1), (SINGLE, SINGLE, 2), (SINGLE, SINGLE, 3),
-    (SINGLE, DOUBLE, 0), (DOUBLE, DOUBLE, 0), (LOWER, DOUBLE, 0),
-    (SINGLE, UPPER, 0), (DOUBLE, UPPER, 0), (UPPER, LOWER, 0),
-    (DOUBLE, SINGLE, 1), (SINGLE, DOUBLE, 1),
+_MOVES = np.array(
+    [
+        # kind before, kind now, missing levels between
+        (SINGLE, SINGLE, 0), (DOUBLE, SINGLE, 0), (LOWER, SINGLE, 0),
+        (SINGLE, SINGLE, 1), (SINGLE, SINGLE, 2), (SINGLE, SINGLE, 3), (DOUBLE, SINGLE, 1),
+        (SINGLE, DOUBLE, 0), (DOUBLE, DOUBLE, 0), (LOWER, DOUBLE, 0), (SINGLE, DOUBLE, 1),
+        (SINGLE, UPPER, 0), (DOUBLE, UPPER, 0),
+        (UPPER, LOWER, 0),
+    ]
 )  # fmt: skip
+_BEFORE, _NOW, _MISSING = _MOVES.T
+_JUMP = _LENGTH[_BEFORE] + _MISSING  # levels from start to start
+_PLAIN = (_BEFORE == SINGLE) & (_NOW == SINGLE)
 
 
 def _best(
@@ -329,70 +334,60 @@ def _best(
     """
     n, shape = len(row), tables.height.shape
     step_sd = _step_sd(row)
-    best = np.full((4, *shape), _NOTHING)
+    best = np.full((*shape[:2], 4, levels), _NOTHING)
     for kind in (SINGLE, DOUBLE, UPPER):  # the first object starts at the first level
-        best[kind][..., 0] = sum(_emission(row, 0, tables, scale, kind))[..., 0]
-    back = np.zeros((n, 4, *shape), dtype=np.int8)
+        best[..., kind, 0] = sum(_emission(row, 0, tables, scale, kind))[..., 0]
+    back = np.zeros((n, *shape[:2], 4, levels), dtype=np.int8)
     for i in range(1, n):
-        now = np.full((4, *shape), _NOTHING)
         low, high = _window(i, levels)
-        likely = [sum(_emission(row, i, tables, scale, kind)) for kind in range(4)]
-        for move, (before, kind, missing) in enumerate(_MOVES):
-            jump = int(_LENGTH[before]) + missing  # levels from start to start
-            start = max(low, jump)
-            gain = best[before][..., start - jump : high - jump] + _step_gain(
-                row, i, tables, scale[0], (before, kind, jump), step_sd[i - 1], (start, high)
-            )
-            gain += LOG_GAP[missing] + likely[kind][..., start - low :]
-            target = now[kind][..., start:high]
-            better = gain > target
-            target[better] = gain[better]
-            back[i, kind][..., start:high][better] = move
-        best = now
+        starts = np.arange(low, high)
+        origin = starts - _JUMP[:, None]  # (moves, window)
+        gain = best[:, :, _BEFORE[:, None], np.maximum(origin, 0)]  # (V, K, moves, window)
+        gain += _step_gains(row, i, tables, scale[0], step_sd[i - 1], starts)
+        gain[..., origin < 0] = _NOTHING
+        best = np.full((*shape[:2], 4, levels), _NOTHING)
+        for kind in range(4):
+            moves = np.flatnonzero(_NOW == kind)
+            choice = gain[..., moves, :].argmax(axis=2)
+            reached = np.take_along_axis(gain[..., moves, :], choice[:, :, None], axis=2)[:, :, 0]
+            likely = sum(_emission(row, i, tables, scale, kind))
+            best[..., kind, low:high] = reached + likely
+            back[i, ..., kind, low:high] = moves[choice]
     return _trace(best, back)
 
 
-def _step_gain(
-    row: Row,
-    i: int,
-    tables: _Tables,
-    log_scale: Floats,
-    move: tuple[int, int, int],
-    sd: float,
-    window: tuple[int, int],
+def _step_gains(
+    row: Row, i: int, tables: _Tables, log_scale: Floats, sd: float, starts: Ints
 ) -> Floats:
-    """Log likelihood of the distance before object i, for each level it may start at."""
-    before, kind, jump = move
-    starts = np.arange(*window)
+    """Log likelihood of the distance before object i, by move and level: (V, K, moves, window)."""
     quarters = np.rint(4 * _MIDDLE).astype(np.int64)
-    there = tables.place_mm[..., 4 * starts + quarters[kind]]
-    expected = there - tables.place_mm[..., 4 * (starts - jump) + quarters[before]]
-    plain = before == SINGLE and kind == SINGLE
-    difference = np.log(row.steps_mm[i - 1]) - np.log(np.maximum(expected, 1.0))
-    gain = _step_odds(difference - log_scale[..., None], sd if plain else max(sd, ROUGH_STEP_SD))
+    here = 4 * starts + quarters[_NOW][:, None]
+    before = 4 * np.maximum(starts - _JUMP[:, None], 0) + quarters[_BEFORE][:, None]
+    expected = np.maximum(tables.place_mm[:, :, here] - tables.place_mm[:, :, before], 1.0)
+    difference = np.log(row.steps_mm[i - 1]) - np.log(expected) - log_scale[..., None, None]
+    sds = np.where(_PLAIN, sd, max(sd, ROUGH_STEP_SD))[:, None]
+    prior = LOG_GAP[_MISSING]
     named = row.names[i] - row.names[i - 1]
-    if np.isfinite(named) and named != jump and plain:
-        gain = gain - NAME_STEP_PENALTY
-    return gain
+    if np.isfinite(named):
+        prior = prior - NAME_STEP_PENALTY * (_PLAIN & (named != _JUMP))
+    return np.asarray(_step_odds(difference, sds) + prior[:, None])
 
 
 def _trace(best: Floats, back: NDArray[np.int8]) -> tuple[Floats, Ints]:
     """Follow the best path back for each (v, k)."""
-    n, _, variants, starts, levels = back.shape
+    n, variants, starts, _, levels = back.shape
     ends = best.copy()
-    ends[UPPER] = _NOTHING  # an upper half needs its lower half
-    flat = np.moveaxis(ends, 0, 2).reshape(variants, starts, 4 * levels).argmax(axis=-1)
+    ends[..., UPPER, :] = _NOTHING  # an upper half needs its lower half
+    flat = ends.reshape(variants, starts, 4 * levels).argmax(axis=-1)
     kind, level = flat // levels, flat % levels
     v, k = np.indices((variants, starts))
     centres, kinds = np.zeros((variants, starts, n)), np.zeros((variants, starts, n), np.int64)
-    before = np.array([move[0] for move in _MOVES])
-    missing = np.array([move[2] for move in _MOVES])
     for i in range(n - 1, -1, -1):
         kinds[..., i], centres[..., i] = kind, level + _MIDDLE[kind]
         if i:
-            move = back[i, kind, v, k, level]
-            kind = before[move]
-            level = np.maximum(level - missing[move] - _LENGTH[kind], 0)
+            move = back[i, v, k, kind, level]
+            kind = _BEFORE[move]
+            level = np.maximum(level - _JUMP[move], 0)
     return centres, kinds
 
 
