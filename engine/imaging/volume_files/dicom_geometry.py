@@ -106,8 +106,9 @@ def _directions(
     """Return unit vectors across, down and normal."""
     assert frame.across is not None
     assert frame.down is not None
-    lengths = np.linalg.norm(frame.across), np.linalg.norm(frame.down)
-    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(frame.across @ frame.down)) > 0.01:
+    lengths = float(np.linalg.norm(frame.across)), float(np.linalg.norm(frame.down))
+    skew = float(frame.across @ frame.down)
+    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(skew)) > 0.01:
         raise VolumeError(
             "Expected directions of length 1 at right angles, but the series states others "
             "(ImageOrientationPatient); its header is damaged. Export it again."

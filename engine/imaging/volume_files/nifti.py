@@ -166,7 +166,7 @@ def _affine_of(header: NiftiHeader) -> tuple[NDArray[np.float64], tuple[str, ...
     sform = _usable(header.get_sform(coded=True)[0])
     try:
         qform = _usable(header.get_qform(coded=True)[0])
-    except HeaderDataError:  # a quaternion that is none
+    except (HeaderDataError, ValueError):  # a quaternion that is none
         qform = None
     has_code = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
     warnings: list[str] = []
@@ -264,4 +264,5 @@ def _read_voxels(stream: BinaryIO, layout: _Layout, watch: Watch) -> NDArray[np.
         if layout.intercept:
             target += np.float32(layout.intercept)
         watch.on_progress(start + count, planes)
+    _bytes(stream, 1)  # at the end of a packed file its checksum is compared
     return voxels

@@ -1,0 +1,147 @@
+"""Compressed DICOM pixels: every kind that CTs come in, and what to do about the others."""
+
+from __future__ import annotations
+
+import zlib
+
+import gdcm
+import imagecodecs
+import numpy as np
+import pydicom
+import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    HTJ2KLossless,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    MPEG2MPML,
+    RLELossless,
+)
+
+from engine.errors import MissingBackendError, TooLargeError, VolumeError
+from engine.imaging.volume_files import dicom_pixels, read_volume
+from tests.engine.imaging.volume_files.ct_files import dicom_bytes, enhanced, slices, values, zipped
+
+
+def expected(count: int) -> np.ndarray:
+    return np.stack([values(24, 20, k).T for k in range(count)], axis=-1).astype(np.float32)
+
+
+def compressed(dataset, syntax, encode) -> bytes:
+    """Return the file with each frame encoded by an encoder that the engine does not use."""
+    stored = np.frombuffer(dataset.PixelData, "<u2").reshape(-1, dataset.Rows, dataset.Columns)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([encode(np.ascontiguousarray(frame)) for frame in stored])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    return dicom_bytes(dataset)
+
+
+KINDS = [
+    (JPEG2000Lossless, lambda frame: imagecodecs.jpeg2k_encode(frame, reversible=True, codecformat="j2k")),
+    (JPEGLSLossless, imagecodecs.jpegls_encode),
+    (JPEGLosslessSV1, imagecodecs.ljpeg_encode),
+]
+
+
+@pytest.mark.parametrize(("syntax", "encode"), KINDS)
+def test_compressed_slices_read_exactly(syntax, encode) -> None:
+    """JPEG 2000, JPEG-LS and lossless JPEG from another library give the same voxels."""
+    files = {str(k): compressed(one, syntax, encode) for k, one in enumerate(slices())}
+    np.testing.assert_array_equal(expected(8), read_volume(zipped(files)).volume.voxels)
+
+
+@pytest.mark.parametrize(("syntax", "encode"), KINDS)
+def test_compressed_frames_read_exactly(syntax, encode) -> None:
+    """The same in one enhanced multi-frame file."""
+    found = read_volume(compressed(enhanced(), syntax, encode))
+    np.testing.assert_array_equal(expected(6), found.volume.voxels)
+
+
+def test_rle_reads_exactly() -> None:
+    """RLE (PS3.5 annex G), as pydicom's own encoder writes it."""
+    files = {}
+    for k, one in enumerate(slices()):
+        one.compress(RLELossless, generate_instance_uid=False)
+        files[str(k)] = dicom_bytes(one)
+    np.testing.assert_array_equal(expected(8), read_volume(zipped(files)).volume.voxels)
+
+
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
+)
+def test_other_uncompressed_syntaxes_read_exactly(syntax) -> None:
+    """Implicit, big endian and deflated files give the same voxels."""
+    files = {}
+    for k, one in enumerate(slices()):
+        one.file_meta.TransferSyntaxUID = syntax
+        if syntax == ExplicitVRBigEndian:
+            one.PixelData = np.frombuffer(one.PixelData, "<u2").astype(">u2").tobytes()
+        again = pydicom.Dataset(one)
+        again.file_meta = one.file_meta
+        files[str(k)] = dicom_bytes(again)
+    np.testing.assert_array_equal(expected(8), read_volume(zipped(files)).volume.voxels)
+
+
+def test_files_without_preamble_read() -> None:
+    """Old files start with their first element; the default syntax is implicit little endian."""
+    files = {}
+    for k, one in enumerate(slices()):
+        one.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        again = pydicom.Dataset(one)
+        again.file_meta = one.file_meta
+        whole = dicom_bytes(again)
+        length = int.from_bytes(whole[140:144], "little")
+        files[str(k)] = whole[144 + length :]
+    np.testing.assert_array_equal(expected(8), read_volume(zipped(files)).volume.voxels)
+
+
+def test_a_missing_decoder_is_named_with_what_to_do() -> None:
+    """High-throughput JPEG 2000 needs a library that is not here: the sentence says how."""
+    files = {}
+    for k, one in enumerate(slices()):
+        files[str(k)] = compressed(one, HTJ2KLossless, lambda _frame: b"\xff\x4f\xff\x51")
+    if pydicom.pixels.get_decoder(HTJ2KLossless).is_available:
+        pytest.skip("a decoder for HTJ2K is installed")
+    with pytest.raises(MissingBackendError, match=r"High-Throughput JPEG 2000.*pip install"):
+        read_volume(zipped(files))
+
+
+@pytest.mark.parametrize("syntax", [MPEG2MPML, "1.2.840.113619.5.2", "1.2.3"])
+def test_syntaxes_that_are_no_ct_are_refused(syntax) -> None:
+    """Video and private kinds end in a sentence."""
+    with pytest.raises((VolumeError, MissingBackendError), match="export the CT uncompressed"):
+        dicom_pixels.check_decoder(syntax)
+
+
+def test_damaged_compressed_pixels_are_refused(capfd) -> None:
+    """Noise instead of a JPEG 2000 stream names the slice; nothing is printed."""
+    series = slices()
+    encode = KINDS[0][1]
+    files = {str(k): compressed(one, JPEG2000Lossless, encode) for k, one in enumerate(series)}
+    files["2"] = compressed(slices()[2], JPEG2000Lossless, lambda frame: encode(frame)[:60] + b"\0" * 40)
+    with pytest.raises(VolumeError, match="pixels of slice 3 are damaged"):
+        read_volume(zipped(files))
+
+
+def test_a_deflated_bomb_is_refused() -> None:
+    """A deflated data set (PS3.5 A.5) of zeros would inflate to gigabytes."""
+    one = slices(count=1)[0]
+    one.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    whole = dicom_bytes(one)
+    length = int.from_bytes(whole[140:144], "little")
+    pack = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = bytes(10_000_000)
+    bomb = b"".join([pack.compress(block) for _ in range(40)]) + pack.flush()
+    with pytest.raises(TooLargeError, match="unpacks to far more"):
+        read_volume(whole[: 144 + length] + bomb)
+
+
+def test_the_encoders_here_are_not_the_decoders_there() -> None:
+    """The comparison means something: files are made by imagecodecs and read by GDCM."""
+    assert gdcm.Version.GetVersion()
+    assert "gdcm" in pydicom.pixels.get_decoder(JPEG2000Lossless).available_plugins
