@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Canvas", "Floats", "Region"]
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 
 @final
@@ -92,7 +92,7 @@ class Canvas:
         points = np.atleast_2d(points)
         x = self._cos * points[:, 0] - self._sin * points[:, 1]
         y = self._sin * points[:, 0] + self._cos * points[:, 1]
-        return np.stack([x, y, points[:, 2]], axis=1) + self.pivot
+        return np.asarray(np.stack([x, y, points[:, 2]], axis=1) + self.pivot)
 
     def everything(self) -> Region:
         """Return the region of all voxels."""
@@ -132,12 +132,12 @@ class Canvas:
             z=axes[2][None, None, :],
             inside=_slices(begin, end),
             own=_slices(begin - first, end - first),
-            shape=tuple(int(n) for n in last - first),  # type: ignore[arg-type] – three of them
+            shape=tuple(int(n) for n in last - first),  # type: ignore[arg-type]  # three of them
         )
 
     def coverage(self, distance: Floats) -> Floats:
         """Return which part of each voxel lies inside of a shape, 0..1."""
-        return np.clip(0.5 - distance * np.float32(1.0 / self.softness), 0.0, 1.0)
+        return np.asarray(np.clip(0.5 - distance * np.float32(1.0 / self.softness), 0.0, 1.0))
 
     def paint(self, region: Region, distance: Floats, hu: float | Floats) -> None:
         """Lay a shape with CT number ``hu`` over what is there."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.spine.phantoms.sizes import LevelSize, names_of_spine, size_of
 from engine.spine.phantoms.traits import Posture, Traits
 
-__all__ = ["Column", "Pose", "build_column"]
+__all__ = ["Column", "Pose", "Vector", "build_column"]
 
 Vector = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class Pose:
 
     def at(self, *local: float) -> Vector:
         """Return the patient coordinates of a point of the vertebra's own frame."""
-        return self.centre + self.axes @ np.asarray(local, float)
+        return np.asarray(self.centre + self.axes @ np.asarray(local, float))
 
     @property
     def middle_height(self) -> float:
@@ -217,7 +217,7 @@ def _gap(rng: np.random.Generator, above: Pose, traits: Traits) -> float:
 
 
 def _sacrum_pose(traits: Traits, tilt: float, bend: float) -> Pose:
-    """The upper endplate of S1 at the origin."""
+    """Return the upper endplate of S1 at the origin."""
     return Pose(
         label="S1",
         centre=np.zeros(3),

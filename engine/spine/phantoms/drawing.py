@@ -253,8 +253,8 @@ def _open_canvas(
     canvas = Canvas(
         (int(shape[0]), int(shape[1]), int(shape[2]) * thin),
         spacing_mm=(float(fine[0]), float(fine[1]), float(fine[2])),
-        origin_mm=tuple(float(v) for v in corner + view.pivot),  # type: ignore[arg-type] – three
-        pivot_mm=tuple(float(v) for v in view.pivot),  # type: ignore[arg-type] – three
+        origin_mm=tuple(float(v) for v in corner + view.pivot),  # type: ignore[arg-type]  # three
+        pivot_mm=tuple(float(v) for v in view.pivot),  # type: ignore[arg-type]  # three
         roll_deg=traits.posture.roll_deg,
     )
     return canvas, thin
@@ -276,6 +276,7 @@ def _draw(
     skeleton.paint_arms(canvas, trunk, column, traits)
     paint_trunk(canvas, trunk, traits, skin=skin, cage=cage)
     paint_muscles(canvas, trunk, column, traits)
+    scanner.add_marbling(scan_rng, canvas.hu, spacing_mm=canvas.spacing, amount=traits.marbling)
     inside = organs.Inside(
         canvas=canvas, trunk=trunk, column=column, traits=traits, cage=cage, grain=field
     )
@@ -288,7 +289,7 @@ def _draw(
     skeleton.paint_pelvis(canvas, column, traits)
     skeleton.paint_skull(canvas, column, traits, rng)
     skeleton.paint_sacrum(canvas, column, traits)
-    _paint_discs_and_canal(canvas, column, trunk, traits)
+    _paint_discs_and_canal(canvas, column, traits)
     truths = [_paint_vertebra(canvas, pose, traits, field) for pose in column.poses]
     sources = metal.paint_metal(canvas, column, traits)
     if scan.table:
@@ -298,7 +299,7 @@ def _draw(
     return tuple(truth for truth in truths if truth is not None)
 
 
-def _paint_discs_and_canal(canvas: Canvas, column: Column, trunk: Trunk, traits: Traits) -> None:
+def _paint_discs_and_canal(canvas: Canvas, column: Column, traits: Traits) -> None:
     tissues = traits.tissues
     for above, below in pairwise((*column.poses, column.sacrum)):
         if above.label == "C1":
@@ -371,9 +372,17 @@ def _paint_vertebra(
     inner = pose.trabecular
     shell = tissues.shell_mm * (0.8 if pose.label[0] == "C" else 1.0)
     canvas.paint_bone(
-        region, solid.arch, shell_mm=1.5 * shell, shell=tissues.cortical, inner=1.1 * inner + 40
+        region,
+        solid.arch,
+        shell_mm=1.6 * shell,
+        shell=1.25 * tissues.cortical,
+        inner=0.7 * inner + 30,
     )
-    canvas.paint_bone(region, solid.body, shell_mm=shell, shell=0.8 * tissues.cortical, inner=inner)
+    canvas.paint_bone(
+        region, solid.facets, shell_mm=2.0 * shell,
+        shell=1.3 * tissues.cortical, inner=0.5 * tissues.cortical,
+    )  # fmt: skip
+    canvas.paint_bone(region, solid.body, shell_mm=shell, shell=tissues.cortical, inner=inner)
     _paint_inside(canvas, region, solid, pose, traits, field)
     code = LABEL_CODES[pose.label]
     canvas.mark(region, solid.whole, code, where="labels")
@@ -391,7 +400,8 @@ def _paint_inside(
     """Lay the mesh of trabeculae, hard bone below the endplates, and the vein behind the body."""
     inside = canvas.coverage(solid.body[region.own] + np.float32(1.5 * traits.tissues.shell_mm))
     part = canvas.hu[region.inside]
-    part += inside * field[region.inside] * np.float32(0.2 * pose.trabecular + 8)
+    fine = min(1.0, 1.8 / canvas.softness)  # large voxels average the mesh away
+    part += inside * field[region.inside] * np.float32(fine * (0.16 * pose.trabecular + 8))
     if traits.tissues.sclerosis > 0.05 and pose.label != "C1":
         z = np.abs(local_frame(region, pose)[2])[region.own]
         depth = np.clip(1.0 - (pose.middle_height / 2 - z) / 6.0, 0.0, 1.0)

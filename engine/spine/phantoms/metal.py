@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,7 +21,9 @@ Point = tuple[float, float, float]
 
 def paint_metal(canvas: Canvas, column: Column, traits: Traits) -> list[Point]:
     """Lay all implants of the spine; return the middles of the screws, where streaks begin."""
-    implants, sources, heads = traits.implants, [], {-1: [], 1: []}  # type: ignore[var-annotated]
+    implants = traits.implants
+    sources: list[Point] = []
+    heads: dict[int, list[Point]] = {-1: [], 1: []}
     names = {pose.label for pose in column.poses}
     for label in implants.screws:
         if label not in names:
@@ -28,11 +31,11 @@ def paint_metal(canvas: Canvas, column: Column, traits: Traits) -> list[Point]:
         pose = column.pose(label)
         for sign in (-1, 1):
             head, tip = _screw_ends(pose, sign)
-            _rod(canvas, head, tip, 2.8, 3400.0)
-            heads[sign].append(head)
-            sources.append(tuple(float(v) for v in (head + tip) / 2))
+            _rod(canvas, head.tolist(), tip.tolist(), 2.8, 3400.0)
+            heads[sign].append(_point(head))
+            sources.append(_point((head + tip) / 2))
     for ends in heads.values():
-        for above, below in zip(ends[:-1], ends[1:], strict=True):
+        for above, below in pairwise(ends):
             _rod(canvas, above, below, 2.9, 3200.0)
     for label in implants.cages:
         if label in names:
@@ -41,6 +44,10 @@ def paint_metal(canvas: Canvas, column: Column, traits: Traits) -> list[Point]:
         if label in names:
             _cement(canvas, column.pose(label))
     return sources
+
+
+def _point(values: np.ndarray) -> Point:
+    return float(values[0]), float(values[1]), float(values[2])
 
 
 def _screw_ends(pose: Pose, sign: int) -> tuple[np.ndarray, np.ndarray]:

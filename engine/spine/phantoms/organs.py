@@ -75,7 +75,12 @@ def _solid(
     if region is None:
         return
     at = [np.float32(c) for c in centre]
-    distance = ellipsoid(region.x - at[0], region.y - at[1], region.z - at[2], radii)
+    # no organ is an ellipsoid: bend it by waves along the other axes
+    wave = np.float32(0.14 * min(radii))
+    x = region.x - at[0] + wave * np.sin((region.y - at[1]) / (0.6 * radii[1]) + at[2])
+    y = region.y - at[1] + wave * np.sin((region.z - at[2]) / (0.6 * radii[2]) + at[0])
+    z = region.z - at[2] + wave * np.sin((region.x - at[0]) / (0.7 * radii[0]) + at[1])
+    distance = ellipsoid(x, y, z, radii)
     if within is not None:
         distance = np.maximum(distance, inside.part(region, inside.cage) + np.float32(within))
     inside.canvas.paint(region, distance, hu)
@@ -175,7 +180,7 @@ def _colon(rng: np.random.Generator, inside: Inside, side: int) -> None:
         tube = capsule(region.x, region.y, region.z, start, end, radius=radius)
         inside.canvas.paint(region, tube, 35.0)
         if full:
-            stool = np.clip(-150 + 320 * inside.part(region, inside.grain), -980, 60)
+            stool = np.clip(-130 + 230 * inside.part(region, inside.grain), -980, 60)
             inside.canvas.paint(region, tube + 3, stool)
 
 
@@ -221,7 +226,7 @@ def _chest(rng: np.random.Generator, inside: Inside, dome: float) -> None:
     lungs = np.maximum(lungs, z - np.float32(top))
     grain = inside.part(region, inside.grain)
     # vessels and bronchi: the high tail of a random field, denser near the diaphragm
-    tissue = tissues.lung + 28 * grain + 560 * np.clip(grain - 1.55, 0.0, 1.1)
+    tissue = tissues.lung + 28 * grain + 560 * np.clip(grain - 1.3, 0.0, 1.2)
     tissue += 60 * np.clip(1.0 - (z - np.float32(dome - 40)) / 120, 0.0, 1.0)
     inside.canvas.paint(region, lungs.astype(np.float32), np.minimum(tissue, 60).astype(np.float32))
     blood = 0.75 * tissues.vessel + 12
@@ -231,7 +236,7 @@ def _chest(rng: np.random.Generator, inside: Inside, dome: float) -> None:
 
 
 def paint_vessels(rng: np.random.Generator, inside: Inside) -> None:
-    """Lay aorta, vena cava, windpipe and gullet; chalk in the aorta's wall where the patient has it."""
+    """Lay aorta, vena cava, windpipe and gullet, and chalk in the wall of the aorta."""
     column, trunk, traits = inside.column, inside.trunk, inside.traits
     s, tissues = traits.scale, traits.tissues
     t4, t12, l4 = (column.height_of(name) for name in ("T4", "T12", "L4"))

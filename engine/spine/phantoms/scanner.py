@@ -1,14 +1,22 @@
-"""How the scanner sees the patient: couch, kernel, slices, noise, field of view, range of values."""
+"""How the scanner sees the patient: couch, kernel, slices, noise, field of view and range."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, zoom
 
 from engine.spine.phantoms.canvas import Canvas, Floats
 from engine.spine.phantoms.traits import Scan
 
-__all__ = ["add_noise", "average_slices", "blur", "grain", "paint_table", "round_off"]
+__all__ = [
+    "add_marbling",
+    "add_noise",
+    "average_slices",
+    "blur",
+    "grain",
+    "paint_table",
+    "round_off",
+]
 
 
 def grain(
@@ -21,6 +29,24 @@ def grain(
         field = gaussian_filter(field, sigmas, mode="wrap", truncate=2.5)
         field *= np.float32(1.0 / max(float(field.std()), 1e-6))
     return field
+
+
+def add_marbling(
+    rng: np.random.Generator, volume: Floats, *, spacing_mm: np.ndarray, amount: float
+) -> None:
+    """Streak muscle with fat, and fat with small vessels and strands, over some millimetres."""
+    coarse = [
+        max(2, int(np.ceil(n * s / 5.0))) for n, s in zip(volume.shape, spacing_mm, strict=True)
+    ]
+    # 5 mm patches that are longer along the body, as muscle fibres and vessels are
+    field = gaussian_filter(rng.standard_normal(coarse, dtype=np.float32), (0.5, 0.5, 1.2))
+    field *= np.float32(1.0 / max(float(field.std()), 1e-6))
+    scale = [n / c for n, c in zip(volume.shape, coarse, strict=True)]
+    patches = zoom(field, scale, order=1, mode="nearest", grid_mode=True)
+    tail = np.clip(patches - np.float32(0.9), 0.0, 1.3)
+    tail *= np.where(volume > -40, np.float32(-70 * amount), np.float32(45 * amount))
+    tail *= (volume > -300) & (volume < 150)
+    volume += tail
 
 
 def paint_table(rng: np.random.Generator, canvas: Canvas, *, below_mm: float) -> None:
@@ -77,7 +103,7 @@ def add_noise(rng: np.random.Generator, volume: Floats, scan: Scan) -> Floats:
     field = gaussian_filter(field, (0.6, 0.6, 0.0), mode="wrap", truncate=2.5)
     field *= np.float32(scan.noise_hu / max(float(field.std()), 1e-6))
     field += volume
-    return field
+    return np.asarray(field)
 
 
 def round_off(volume: Floats, scan: Scan) -> Floats:

@@ -28,7 +28,7 @@ def ellipsoid(x: Floats, y: Floats, z: Floats, radii: Sequence[float]) -> Floats
     slopes = (u * a) ** 2 + (v * b) ** 2 + (w * c) ** 2
     length = np.sqrt(squares)
     # value over slope: the first step of Newton's method towards the surface
-    return length * (length - 1.0) / np.sqrt(np.maximum(slopes, 1e-12))  # type: ignore[no-any-return]
+    return np.asarray(length * (length - 1.0) / np.sqrt(np.maximum(slopes, 1e-12)))
 
 
 def capsule(
@@ -60,9 +60,8 @@ def capsule(
     px = px - along * np.float32(ax)
     py = py - along * np.float32(ay)
     pz = pz - along * np.float32(az)
-    return np.sqrt(px * px + py * py + pz * pz) - (  # type: ignore[no-any-return]
-        np.float32(r0) + along * np.float32(r1 - r0)
-    )
+    thickness = np.float32(r0) + along * np.float32(r1 - r0)
+    return np.asarray(np.sqrt(px * px + py * py + pz * pz) - thickness)
 
 
 def plate(x: Floats, y: Floats, z: Floats, half: Sequence[float], *, round_mm: float) -> Floats:
@@ -74,7 +73,7 @@ def plate(x: Floats, y: Floats, z: Floats, half: Sequence[float], *, round_mm: f
         np.maximum(dx, 0.0) ** 2 + np.maximum(dy, 0.0) ** 2 + np.maximum(dz, 0.0) ** 2
     )
     inside = np.minimum(np.maximum(np.maximum(dx, dy), dz), 0.0)
-    return outside + inside - np.float32(round_mm)  # type: ignore[no-any-return]
+    return np.asarray(outside + inside - np.float32(round_mm))
 
 
 def intersect(one: Floats, other: Floats) -> Floats:
@@ -91,4 +90,4 @@ def smooth_union(one: Floats, other: Floats, *, blend_mm: float) -> Floats:
     """Return the distance to both, the groove between them filled over about ``blend_mm``."""
     k = np.float32(blend_mm)
     overlap = np.maximum(k - np.abs(one - other), 0.0)
-    return np.minimum(one, other) - overlap * overlap * np.float32(0.25 / blend_mm)  # type: ignore[no-any-return]
+    return np.minimum(one, other) - overlap * overlap * np.float32(0.25 / blend_mm)

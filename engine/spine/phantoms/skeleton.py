@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from engine.spine.phantoms.canvas import Canvas, Floats, Region
-from engine.spine.phantoms.column import Column
+from engine.spine.phantoms.column import Column, Pose, Vector
 from engine.spine.phantoms.shapes import capsule, ellipsoid, smooth_union
 from engine.spine.phantoms.sizes import SACRUM_CODE, STRUCTURES
 from engine.spine.phantoms.traits import Tissues, Traits
@@ -27,8 +28,8 @@ __all__ = [
 # 1 = breastbone), without the cartilage. Drawn after CTs.
 _RIBS = {
     1: (28, 0.80), 2: (48, 0.83), 3: (62, 0.85), 4: (76, 0.86), 5: (88, 0.86), 6: (98, 0.85),
-    7: (104, 0.83), 8: (104, 0.77), 9: (100, 0.71), 10: (92, 0.64), 11: (100, 0.46), 12: (100, 0.32),
-    13: (95, 0.22),
+    7: (104, 0.83), 8: (104, 0.77), 9: (100, 0.71), 10: (92, 0.64), 11: (100, 0.46),
+    12: (100, 0.32), 13: (95, 0.22),
 }  # fmt: skip
 _DEPTH = 4.5  # of the middle of a rib below the outer side of the cage, mm
 
@@ -50,9 +51,12 @@ def _bone(
 ) -> None:
     soft = 0.7 * tissues.trabecular + 10 if inner is None else inner
     canvas.paint_bone(
-        region, distance, shell_mm=shell_mm * (0.5 + 0.5 * tissues.shell_mm),
-        shell=0.9 * tissues.cortical, inner=soft,
-    )  # fmt: skip
+        region,
+        distance,
+        shell_mm=shell_mm * (0.5 + 0.5 * tissues.shell_mm),
+        shell=0.9 * tissues.cortical,
+        inner=soft,
+    )
     canvas.mark(region, distance, code, where="structures")
 
 
@@ -73,7 +77,7 @@ def _rod(
         return
     rods = [
         capsule(region.x, region.y, region.z, a, b, radius=radius, flat=flat)
-        for a, b in zip(points[:-1], points[1:], strict=True)
+        for a, b in pairwise(points)
     ]
     joined = rods[0]
     for rod in rods[1:]:
@@ -99,9 +103,10 @@ def paint_ribs(canvas: Canvas, trunk: Trunk, column: Column, traits: Traits, cag
         for sign in (-1, 1):
             start = _start_of_rib(trunk, pose, sign)
             head = pose.at(
-                sign * (0.5 * pose.size.width[0] + 1), -0.3 * pose.size.depth[0],
+                sign * (0.5 * pose.size.width[0] + 1),
+                -0.3 * pose.size.depth[0],
                 0.35 * pose.size.height[0],
-            )  # fmt: skip
+            )
             _neck(canvas, tissues, head, start, number, radius=3.6 * s if reach > 0 else 2.5)
 
 
@@ -115,10 +120,10 @@ def _start_angle(trunk: Trunk, z: float, span: float) -> float:
     return float(np.arcsin(np.clip((span / 2 + 4) / wide, 0.05, 0.95)))
 
 
-def _start_of_rib(trunk: Trunk, pose: object, sign: int) -> tuple[float, float, float]:
+def _start_of_rib(trunk: Trunk, pose: Pose, sign: int) -> tuple[float, float, float]:
     """Return where a rib reaches the cage, beside the transverse process."""
-    z = float(pose.centre[2]) + 2  # type: ignore[attr-defined]
-    angle = _start_angle(trunk, z, pose.size.span)  # type: ignore[attr-defined]
+    z = float(pose.centre[2]) + 2
+    angle = _start_angle(trunk, z, pose.size.span)
     wide = float(trunk.at(trunk.cage.wide, z)) - _DEPTH
     deep = float(trunk.at(trunk.cage.deep, z)) - _DEPTH
     grow = 1.0 + 0.15 * (np.sin(angle) * np.cos(angle)) ** 2
@@ -132,16 +137,18 @@ def _start_of_rib(trunk: Trunk, pose: object, sign: int) -> tuple[float, float, 
 def _neck(
     canvas: Canvas,
     tissues: Tissues,
-    head: Sequence[float],
+    head: Vector,
     start: Sequence[float],
     number: int,
     *,
     radius: float,
 ) -> None:
-    region = canvas.region(*_box([head, start], radius * 1.4))
+    region = canvas.region(*_box([head.tolist(), start], radius * 1.4))
     if region is None:
         return
-    rod = capsule(region.x, region.y, region.z, head, start, radius=radius, flat=(1, 1, 1.3))
+    rod = capsule(
+        region.x, region.y, region.z, head.tolist(), start, radius=radius, flat=(1, 1, 1.3)
+    )
     _bone(canvas, region, rod, tissues, code=STRUCTURES["ribs"], shell_mm=1.2)
     canvas.mark(region, rod, number, where="rib_levels")
 
@@ -149,7 +156,7 @@ def _neck(
 def _paint_rib_bands(
     canvas: Canvas,
     trunk: Trunk,
-    heads: Sequence[object],
+    heads: Sequence[Pose],
     traits: Traits,
     region: Region,
     where: tuple[np.ndarray, ...],
@@ -171,14 +178,14 @@ def _paint_rib_bands(
     level = np.zeros(x.shape, np.uint8)
     count = len(heads)
     for number, pose in enumerate(heads, start=1):
-        z0 = float(pose.centre[2]) + 2  # type: ignore[attr-defined]
+        z0 = float(pose.centre[2]) + 2
         drop = _RIBS[number][0] * s
         slope = drop * 0.5 * np.sin(angle) / arc
         off = (z - (z0 - drop * fall)) / np.sqrt(1 + slope * slope)
         thick, tall = 3.4 * s, (5.2 + 1.6 * np.sin(angle)) * s
         across = np.sqrt((radial / thick) ** 2 + (off / tall) ** 2)
         band = (across - 1.0) * (0.5 * (thick + tall))
-        begin = _start_angle(trunk, z0, pose.size.span)  # type: ignore[attr-defined]
+        begin = _start_angle(trunk, z0, pose.size.span)
         end = np.pi * _reach(number, count, traits)
         bone = np.maximum(band, np.maximum(begin - angle, angle - end) * arc * 0.6)
         closer = bone < best
@@ -213,8 +220,15 @@ def _sternum(canvas: Canvas, trunk: Trunk, column: Column, traits: Traits) -> No
         )
         for z in (top, low)
     ]
-    _rod(canvas, traits.tissues, *ends, radius=(6.5 * s, 5 * s), flat=(3.0, 1, 1),
-         code=STRUCTURES["shoulders"], shell_mm=1.0)  # fmt: skip
+    _rod(
+        canvas,
+        traits.tissues,
+        *ends,
+        radius=(6.5 * s, 5 * s),
+        flat=(3.0, 1, 1),
+        code=STRUCTURES["shoulders"],
+        shell_mm=1.0,
+    )
 
 
 def paint_sacrum(canvas: Canvas, column: Column, traits: Traits) -> None:
@@ -223,14 +237,25 @@ def paint_sacrum(canvas: Canvas, column: Column, traits: Traits) -> None:
     low = top.at(0, -60 * s, -110 * s)
     region = canvas.region(
         (float(top.centre[0]) - 62 * s, float(low[1]) - 45 * s, float(top.centre[2]) - 150 * s),
-        (float(top.centre[0]) + 62 * s, float(top.centre[1]) + 45 * s, float(top.centre[2]) + 40 * s),
-    )  # fmt: skip
+        (
+            float(top.centre[0]) + 62 * s,
+            float(top.centre[1]) + 45 * s,
+            float(top.centre[2]) + 40 * s,
+        ),
+    )
     if region is None:
         return
     x, y, z = local_frame(region, top)
     ax = np.abs(x)
-    path = [(0, 0, -1), (0, -5, -30), (0, -13, -55), (0, -19, -77), (0, -20, -96), (0, -13, -114),
-            (0, 2, -128)]  # fmt: skip
+    path = [
+        (0, 0, -1),
+        (0, -5, -30),
+        (0, -13, -55),
+        (0, -19, -77),
+        (0, -20, -96),
+        (0, -13, -114),
+        (0, 2, -128),
+    ]
     half = [(26, 17, 15), (20, 13, 14), (16, 10, 12), (13, 8, 10), (10, 6.5, 8.5), (5, 4, 7)]
     joined: Floats | None = None
     for n, (a, b, c) in enumerate(half):
@@ -247,16 +272,37 @@ def paint_sacrum(canvas: Canvas, column: Column, traits: Traits) -> None:
         joined = body if joined is None else smooth_union(joined, body, blend_mm=3.0)
     assert joined is not None
     wings = smooth_union(
-        ellipsoid(ax - np.float32(33 * s), y + np.float32(9 * s), z + np.float32(17 * s),
-                  (22 * s, 17 * s, 19 * s)),
-        capsule(ax, y, z, (30 * s, -14 * s, -28 * s), (13 * s, -20 * s, -84 * s),
-                radius=(15 * s, 6 * s), flat=(1, 0.7, 1)),
+        ellipsoid(
+            ax - np.float32(33 * s),
+            y + np.float32(9 * s),
+            z + np.float32(17 * s),
+            (22 * s, 17 * s, 19 * s),
+        ),
+        capsule(
+            ax,
+            y,
+            z,
+            (30 * s, -14 * s, -28 * s),
+            (13 * s, -20 * s, -84 * s),
+            radius=(15 * s, 6 * s),
+            flat=(1, 0.7, 1),
+        ),
         blend_mm=6.0,
-    )  # fmt: skip
+    )
     roof = np.minimum(
-        capsule(ax, y, z, (16 * s, -32 * s, -12 * s), (0, -42 * s, -22 * s), radius=3.5 * s, flat=(1, 1, 2)),
-        capsule(ax, y, z, (0, -41 * s, -18 * s), (0, -36 * s, -76 * s), radius=4.5 * s, flat=(1.2, 1, 1)),
-    )  # fmt: skip
+        capsule(
+            ax,
+            y,
+            z,
+            (16 * s, -32 * s, -12 * s),
+            (0, -42 * s, -22 * s),
+            radius=3.5 * s,
+            flat=(1, 1, 2),
+        ),
+        capsule(
+            ax, y, z, (0, -41 * s, -18 * s), (0, -36 * s, -76 * s), radius=4.5 * s, flat=(1.2, 1, 1)
+        ),
+    )
     canal = capsule(
         x, y, z, (0, -25 * s, 20), (0, -29 * s, -72 * s), radius=(8.5 * s, 4 * s), flat=(1.5, 1, 1)
     )
@@ -267,8 +313,15 @@ def paint_sacrum(canvas: Canvas, column: Column, traits: Traits) -> None:
     whole = np.maximum(np.maximum(whole, -canal), -holes)
     # the wing ends at the joint with the pelvis
     whole = np.maximum(whole, ax - np.float32(52 * s))
-    _bone(canvas, region, whole, tissues, code=STRUCTURES["sacrum"], shell_mm=1.1,
-          inner=0.8 * tissues.trabecular)  # fmt: skip
+    _bone(
+        canvas,
+        region,
+        whole,
+        tissues,
+        code=STRUCTURES["sacrum"],
+        shell_mm=1.1,
+        inner=0.8 * tissues.trabecular,
+    )
     canvas.mark(region, whole, SACRUM_CODE, where="labels")
 
 
@@ -306,8 +359,7 @@ def paint_pelvis(canvas: Canvas, column: Column, traits: Traits) -> None:
     hip = z0 - 92 * s
     for sign in (-1, 1):
         socket = (x0 + sign * 88 * s, y0 + 22 * s, hip)
-        _ball(canvas, tissues, socket, (32 * s, 32 * s, 34 * s), code)
-        _ball(canvas, traits.tissues, socket, (27 * s, 27 * s, 27 * s), 0, inner=60.0, shell_mm=0.0)
+        _socket(canvas, tissues, socket, sign, s)
         _ball(
             canvas,
             tissues,
@@ -316,13 +368,54 @@ def paint_pelvis(canvas: Canvas, column: Column, traits: Traits) -> None:
             code,
             inner=1.4 * tissues.trabecular + 30,
         )
-        _rod(canvas, tissues, socket, (x0 + sign * 135 * s, y0 + 6 * s, hip - 38 * s),
-             (x0 + sign * 132 * s, y0 + 10 * s, hip - 150 * s), radius=14 * s, code=code, shell_mm=3.5,
-             inner=20.0)  # fmt: skip
-        _rod(canvas, tissues, socket, (x0 + sign * 52 * s, y0 + 62 * s, hip - 2), (x0 + sign * 9 * s, y0 + 68 * s, hip - 22 * s),
-             radius=7.5 * s, flat=(1, 1, 1.4), code=code, shell_mm=1.4)  # fmt: skip
-        _rod(canvas, tissues, (x0 + sign * 84 * s, y0 - 2, hip - 20 * s), (x0 + sign * 62 * s, y0 - 18 * s, hip - 62 * s),
-             (x0 + sign * 14 * s, y0 + 60 * s, hip - 42 * s), radius=10 * s, code=code, shell_mm=1.6)  # fmt: skip
+        _rod(
+            canvas,
+            tissues,
+            socket,
+            (x0 + sign * 135 * s, y0 + 6 * s, hip - 38 * s),
+            (x0 + sign * 132 * s, y0 + 10 * s, hip - 150 * s),
+            radius=14 * s,
+            code=code,
+            shell_mm=3.5,
+            inner=20.0,
+        )
+        _rod(
+            canvas,
+            tissues,
+            socket,
+            (x0 + sign * 52 * s, y0 + 62 * s, hip - 2),
+            (x0 + sign * 9 * s, y0 + 68 * s, hip - 22 * s),
+            radius=7.5 * s,
+            flat=(1, 1, 1.4),
+            code=code,
+            shell_mm=1.4,
+        )
+        _rod(
+            canvas,
+            tissues,
+            (x0 + sign * 84 * s, y0 - 2, hip - 20 * s),
+            (x0 + sign * 62 * s, y0 - 18 * s, hip - 62 * s),
+            (x0 + sign * 14 * s, y0 + 60 * s, hip - 42 * s),
+            radius=10 * s,
+            code=code,
+            shell_mm=1.6,
+        )
+
+
+def _socket(
+    canvas: Canvas, tissues: Tissues, centre: Sequence[float], sign: int, scale: float
+) -> None:
+    """Lay the cup of the hip joint: a shell open to the side and down."""
+    region = canvas.region(*_box([centre], 35 * scale))
+    if region is None:
+        return
+    x, y, z = (
+        c - np.float32(o) for c, o in zip((region.x, region.y, region.z), centre, strict=True)
+    )
+    radius = 29 * scale
+    shell = np.abs(ellipsoid(x, y, z, (radius, radius, radius))) - np.float32(3.5 * scale)
+    opening = np.float32(0.75 * sign) * x - np.float32(0.66) * z - np.float32(4 * scale)
+    _bone(canvas, region, np.maximum(shell, opening), tissues, code=STRUCTURES["pelvis"])
 
 
 def _ball(
@@ -333,7 +426,6 @@ def _ball(
     code: int,
     *,
     inner: float | None = None,
-    shell_mm: float = 1.6,
 ) -> None:
     low, high = _box([centre], max(radii))
     region = canvas.region(low, high)
@@ -341,11 +433,7 @@ def _ball(
         return
     at = [np.float32(c) for c in centre]
     distance = ellipsoid(region.x - at[0], region.y - at[1], region.z - at[2], radii)
-    if shell_mm == 0.0:
-        canvas.paint(region, distance, 0.0 if inner is None else inner)
-        canvas.mark(region, distance, code, where="structures")
-        return
-    _bone(canvas, region, distance, tissues, code=code, inner=inner, shell_mm=shell_mm)
+    _bone(canvas, region, distance, tissues, code=code, inner=inner, shell_mm=1.6)
 
 
 def paint_shoulders(canvas: Canvas, trunk: Trunk, column: Column, traits: Traits) -> None:
@@ -357,8 +445,16 @@ def paint_shoulders(canvas: Canvas, trunk: Trunk, column: Column, traits: Traits
     lift = 26 * s if traits.arms == "up" else 0.0
     for sign in (-1, 1):
         shoulder = _shoulder(trunk, column, traits, sign)
-        _rod(canvas, tissues, (sign * 14 * s, front - 4, t3 + 6), (sign * 70 * s, front - 2, t2 + 10 + lift * 0.5),
-             (sign * 135 * s, y2, t1 + lift), radius=5.5 * s, code=code, shell_mm=2.0)  # fmt: skip
+        _rod(
+            canvas,
+            tissues,
+            (sign * 14 * s, front - 4, t3 + 6),
+            (sign * 70 * s, front - 2, t2 + 10 + lift * 0.5),
+            (sign * 135 * s, y2, t1 + lift),
+            radius=5.5 * s,
+            code=code,
+            shell_mm=2.0,
+        )
         _ball(canvas, tissues, shoulder, (23 * s, 23 * s, 23 * s), code)
         top = (sign * 118 * s, y2 - 38 * s, t2 + lift * 0.5)
         low = (
@@ -410,9 +506,17 @@ def paint_arms(canvas: Canvas, trunk: Trunk, column: Column, traits: Traits) -> 
     for sign in (-1, 1):
         points = [
             (sign * 165 * s, float(trunk.at(trunk.skin.y, t2)) - 8, t2),
-            (sign * (float(trunk.at(trunk.skin.wide, l1)) + 58), float(trunk.at(trunk.skin.y, l1)) - 20, l1),
-            (sign * (float(trunk.at(trunk.skin.wide, low)) + 46), float(trunk.at(trunk.skin.y, low)), low),
-        ]  # fmt: skip
+            (
+                sign * (float(trunk.at(trunk.skin.wide, l1)) + 58),
+                float(trunk.at(trunk.skin.y, l1)) - 20,
+                l1,
+            ),
+            (
+                sign * (float(trunk.at(trunk.skin.wide, low)) + 46),
+                float(trunk.at(trunk.skin.y, low)),
+                low,
+            ),
+        ]
         for start, end, radius in ((points[0], points[1], 45 * s), (points[1], points[2], 38 * s)):
             region = canvas.region(*_box([start, end], radius))
             if region is None:
@@ -457,8 +561,16 @@ def _shoulder_muscles(canvas: Canvas, trunk: Trunk, column: Column, traits: Trai
         canvas.paint(region, muscle, tissues.fat)
         canvas.paint(region, muscle + np.float32(3 + 0.3 * traits.fat_mm), tissues.muscle)
         if traits.arms == "up":
-            _rod(canvas, tissues, start, end, radius=11 * s, code=STRUCTURES["shoulders"],
-                 shell_mm=4.0, inner=10.0)  # fmt: skip
+            _rod(
+                canvas,
+                tissues,
+                start,
+                end,
+                radius=11 * s,
+                code=STRUCTURES["shoulders"],
+                shell_mm=4.0,
+                inner=10.0,
+            )
 
 
 def paint_skull(canvas: Canvas, column: Column, traits: Traits, rng: np.random.Generator) -> None:
@@ -490,14 +602,21 @@ def paint_skull(canvas: Canvas, column: Column, traits: Traits, rng: np.random.G
     bone = np.minimum(np.maximum(bone, -hole * 16), np.maximum(np.abs(face + 5) - 3, y - 106))
     bone = np.maximum(bone, np.float32(8) - z - np.float32(60) * (y > 55)) * np.float32(s)
     canvas.paint(region, np.maximum(inside, floor + 4) * np.float32(s), tissues.brain)
-    _bone(canvas, region, bone.astype(np.float32), tissues, code=code, shell_mm=2.2,
-          inner=1.2 * tissues.trabecular + 120)  # fmt: skip
-    for centre, radii in (
+    _bone(
+        canvas,
+        region,
+        bone.astype(np.float32),
+        tissues,
+        code=code,
+        shell_mm=2.2,
+        inner=1.2 * tissues.trabecular + 120,
+    )
+    for hollow, radii in (
         ((24, 78, 22), (13, 15, 16)),
         ((0, 84, 20), (9, 22, 20)),
         ((0, 50, 4), (13, 12, 26)),
     ):
-        air = ellipsoid(ax - centre[0], y - centre[1], z - centre[2], radii) * np.float32(s)
+        air = ellipsoid(ax - hollow[0], y - hollow[1], z - hollow[2], radii) * np.float32(s)
         canvas.paint(region, air, -960.0)
         canvas.mark(region, air, 0, where="structures")
 
@@ -505,18 +624,40 @@ def paint_skull(canvas: Canvas, column: Column, traits: Traits, rng: np.random.G
         return (x0 + right * s, y0 + before * s, z0 + up * s)
 
     for sign in (-1, 1):
-        _rod(canvas, tissues, at(sign * 48, 28, 18), at(sign * 45, 32, -28), at(sign * 26, 78, -42),
-             at(0, 96, -44), radius=6 * s, flat=(0.8, 1, 1.6), code=code, shell_mm=3.0)  # fmt: skip
+        _rod(
+            canvas,
+            tissues,
+            at(sign * 48, 28, 18),
+            at(sign * 45, 32, -28),
+            at(sign * 26, 78, -42),
+            at(0, 96, -44),
+            radius=6 * s,
+            flat=(0.8, 1, 1.6),
+            code=code,
+            shell_mm=3.0,
+        )
         for up in (-26, -14):
-            _rod(canvas, tissues, at(sign * 24, 72, up), at(0, 98, up), radius=3.6 * s, flat=(1, 1, 1.6),
-                 code=code, shell_mm=4.0)  # fmt: skip
+            _rod(
+                canvas,
+                tissues,
+                at(sign * 24, 72, up),
+                at(0, 98, up),
+                radius=3.6 * s,
+                flat=(1, 1, 1.6),
+                code=code,
+                shell_mm=4.0,
+            )
     if traits.implants.teeth:
         for _ in range(int(rng.integers(1, 5))):
             side = float(rng.uniform(-1, 1))
             centre = at(24 * side, 98 - 26 * abs(side), -20 + float(rng.uniform(-5, 5)))
             metal = canvas.region(*_box([centre], 4.0))
             if metal is not None:
-                ball = ellipsoid(metal.x - np.float32(centre[0]), metal.y - np.float32(centre[1]),
-                                 metal.z - np.float32(centre[2]), (3.5, 3.5, 3.5))  # fmt: skip
+                ball = ellipsoid(
+                    metal.x - np.float32(centre[0]),
+                    metal.y - np.float32(centre[1]),
+                    metal.z - np.float32(centre[2]),
+                    (3.5, 3.5, 3.5),
+                )
                 canvas.paint(metal, ball, 4000.0)
                 canvas.mark(metal, ball, STRUCTURES["metal"], where="structures")

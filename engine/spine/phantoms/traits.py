@@ -79,7 +79,7 @@ class Tissues:
     trabecular: float = 150.0
     cortical: float = 750.0
     shell_mm: float = 1.0
-    sclerosis: float = 0.3
+    sclerosis: float = 0.4
     disc: float = 80.0
     muscle: float = 50.0
     fat: float = -105.0
@@ -114,10 +114,11 @@ class Traits:
 
     ``scale`` is size against the mean adult (0.8 a small woman, 1.15 a tall man); ``girth`` scales
     the outline of the trunk only. ``fat_mm`` is fat under the skin. ``gas`` is the part of bowel
-    loops with gas. ``ribs_last`` is the length of the lowest ribs (0 = none, 1 = as usual).
+    loops with gas, ``marbling`` how much fat streaks the muscles. ``ribs_last`` is the length of
+    the lowest ribs (0 = none, 1 = as usual).
     """
 
-    scale: float = 1.04
+    scale: float = 1.06
     girth: float = 1.0
     depth_ratio: float = 0.7
     fat_mm: float = 16.0
@@ -125,6 +126,7 @@ class Traits:
     ribs_last: float = 1.0
     thoracic: int = 12
     lumbar: int = 5
+    marbling: float = 0.6
     arms: Arms = "up"
     posture: Posture = field(default_factory=Posture)
     disease: Disease = field(default_factory=Disease)
@@ -155,7 +157,7 @@ class Scan:
 
 def sample_traits(rng: np.random.Generator, *, transitional: bool = False) -> Traits:
     """Draw a patient; ``transitional`` allows spines with T13, L6, 11 thoracic or 4 lumbar."""
-    size = float(np.clip(rng.normal(1.04, 0.075), 0.82, 1.25))
+    size = float(np.clip(rng.normal(1.06, 0.075), 0.84, 1.28))
     girth = float(np.clip(rng.normal(1.0, 0.13), 0.72, 1.5))
     thoracic, lumbar = 12, 5
     if transitional:
@@ -169,7 +171,8 @@ def sample_traits(rng: np.random.Generator, *, transitional: bool = False) -> Tr
         ribs_last=float(np.clip(rng.normal(1.0, 0.25), 0.35, 1.4)),
         thoracic=thoracic,
         lumbar=lumbar,
-        arms=("up", "up", "down", "none")[int(rng.integers(4))],  # type: ignore[arg-type] – Literal
+        marbling=float(rng.beta(1.5, 1.8) * 1.6),
+        arms=("up", "up", "down", "none")[int(rng.integers(4))],
         posture=_sample_posture(rng),
         disease=_sample_disease(rng),
         tissues=_sample_tissues(rng),
@@ -183,7 +186,7 @@ _TRANSITIONAL = ((12, 6), (12, 4), (13, 5), (11, 5), (13, 4), (11, 6))
 def _sample_posture(rng: np.random.Generator) -> Posture:
     bent = rng.random() < 0.3
     return Posture(
-        lordosis=float(np.clip(rng.normal(0.95, 0.35), -0.2, 1.9)),
+        lordosis=float(np.clip(rng.normal(0.95, 0.28), 0.1, 1.45)),
         kyphosis=float(np.clip(rng.normal(1.0, 0.4), 0.0, 2.2)),
         neck=float(rng.normal(0.8, 0.6)),
         scoliosis_deg=float(rng.normal(0.0, 14.0 if bent else 3.0)),

@@ -50,7 +50,7 @@ class Trunk:
 
     def at(self, line: Line, z: Floats | float) -> Floats:
         """Read a line at any heights."""
-        return np.interp(z, self.z, line).astype(np.float32)
+        return np.asarray(np.interp(z, self.z, line), np.float32)
 
 
 # level and mm above it: half width of the outline above the cage (or alone: neck, head), half
@@ -61,10 +61,10 @@ _PROFILE: tuple[tuple[str, float, float, float, float | None, float], ...] = (
     ("C1", 135, 45, 8, 75, 4),
     ("C1", 100, 72, 10, 105, 4),
     ("C1", 40, 76, 10, 118, 10),
-    ("C1", 0, 73, 10, 116, 40),
-    ("C3", 0, 64, 12, 95, 60),
-    ("C5", 0, 60, 16, 62, 60),
-    ("C7", 0, 78, 28, 62, 60),
+    ("C1", 0, 73, 10, 116, 90),
+    ("C3", 0, 64, 12, 95, 150),
+    ("C5", 0, 60, 16, 62, 150),
+    ("C7", 0, 78, 28, 62, 120),
     ("T1", 0, 125, 52, 72, 70),
     ("T2", 0, 168, 74, 90, 75),
     ("T3", 0, 182, 92, 112, 65),
@@ -72,8 +72,8 @@ _PROFILE: tuple[tuple[str, float, float, float, float | None, float], ...] = (
     ("T7", 0, 162, 132, None, 18),
     ("T9", 0, 152, 139, None, 9),
     ("T12", 0, 146, 136, None, 5),
-    ("L3", 0, 142, 132, None, 4),
-    ("L5", 0, 160, 136, None, 22),
+    ("L3", 0, 142, 134, None, 1),
+    ("L5", 0, 160, 138, None, 10),
     ("L5", -50, 172, 128, None, 45),
     ("L5", -90, 176, 108, None, 65),
     ("L5", -140, 178, 84, None, 90),
@@ -105,14 +105,16 @@ def build_trunk(traits: Traits, column: Column) -> Trunk:
     wide = np.maximum(alone * (1 + 0.5 * (girth - 1) * is_trunk), cage_wide + fat + 8 * size)
     # behind the bodies: arch and muscles; behind the sacrum less
     behind = np.interp(z, [column.height_of("L5") - 110, column.height_of("L5")], [0.55, 1.0])
-    back = y - 64 * size * behind - fat - 6
+    close = y - 64 * size * behind - fat - 6
+    # muscles and fat fill the hollow of the back partly
+    back = np.minimum(close, 0.5 * (close + gaussian_filter1d(close, 40.0, mode="nearest")))
     depth = 2 * traits.depth_ratio * 158 * size * girth
     trunk_front = float(np.mean(back[is_trunk > 0.5])) + depth
     near = line([float(row[4] or 0) for _, row in rows]) * size + y
     front = gaussian_filter1d(
         np.where(is_trunk > 0.5, trunk_front, np.minimum(near, trunk_front)), 8.0, mode="nearest"
     )
-    front = np.maximum(front, y + 45 * size)
+    front = np.maximum(front, y + 45 * size + (fat + 40 * size) * is_trunk)
     muscle = line([row[5] for _, row in rows]) * size
     cage_back = y - 44 * size * (2 * behind - 1)
     cage_front = np.maximum(front - fat - 6, y + 22 * size)
@@ -124,7 +126,7 @@ def build_trunk(traits: Traits, column: Column) -> Trunk:
             y=(cage_front + cage_back) / 2,
         ),
         muscle=muscle,
-        wall=np.full_like(z, 13.0 * size),
+        wall=np.full_like(z, 11.0 * size),
         spine_x=x,
         spine_y=y,
     )  # fmt: skip
@@ -146,7 +148,7 @@ def oval_distance(trunk: Trunk, oval: Oval, region: Region) -> Floats:
     np.sqrt(value, out=value)
     value -= 1.0
     value *= 0.5 * (wide + deep)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def paint_trunk(

@@ -8,9 +8,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.imaging.volumes import Volume
 from engine.spine.phantoms.sizes import STRUCTURES
 from engine.spine.phantoms.traits import Scan, Traits
-from engine.imaging.volumes import Volume
 from engine.spine.vertebrae import Bounds, Point
 
 __all__ = ["SpinePhantom", "VertebraTruth"]

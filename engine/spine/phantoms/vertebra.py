@@ -21,6 +21,7 @@ from engine.spine.phantoms.shapes import (
     smooth_union,
     subtract,
 )
+from engine.spine.phantoms.sizes import size_of
 
 __all__ = ["Solid", "body_distance", "local_frame", "outline_of_body", "shape_vertebra"]
 
@@ -28,11 +29,15 @@ __all__ = ["Solid", "body_distance", "local_frame", "outline_of_body", "shape_ve
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solid:
-    """A vertebra on a region: distances to its body, to arch and processes, and to both."""
+    """A vertebra on a region: distances to its body, to arch and processes, and to both.
+
+    ``facets`` are the articular processes alone, a part of the arch.
+    """
 
     region: Region
     body: Floats
     arch: Floats
+    facets: Floats
     whole: Floats
 
 
@@ -61,20 +66,21 @@ def shape_vertebra(canvas: Canvas, pose: Pose) -> Solid | None:
     x, y, z = local_frame(region, pose)
     if pose.label == "C1":
         body, arch = _atlas(np.abs(x), y, z, pose)
+        facets = arch + np.float32(50.0)  # none of their own
     else:
         body = body_distance(x, y, z, pose)
         if pose.label == "C2":
             top = 0.5 * size.height[0]
             dens = capsule(x, y, z, (0, 1, top - 2), (0, 1.5, top + 13), radius=(5.6, 5.0))
             body = smooth_union(body, dens, blend_mm=3.0)
-        arch = _arch(np.abs(x), y, z, pose)
+        arch, facets = _arch(np.abs(x), y, z, pose)
         canal = _canal(x, y, pose)
-        body, arch = subtract(body, canal), subtract(arch, canal)
-    return Solid(region=region, body=body, arch=arch, whole=np.minimum(body, arch))
+        body, arch, facets = (subtract(part, canal) for part in (body, arch, facets))
+    return Solid(region=region, body=body, arch=arch, facets=facets, whole=np.minimum(body, arch))
 
 
 def outline_of_body(
-    x: Floats, y: Floats, *, half_width: Floats | float, half_depth: Floats | float
+    x: Floats, y: Floats, *, half_width: Floats | np.floating, half_depth: Floats | np.floating
 ) -> Floats:
     """Return the distance to the outline of a body or disc, a flat-backed rounded oval."""
     u, v = x / half_width, y / half_depth
@@ -83,7 +89,7 @@ def outline_of_body(
     value = np.sqrt(uu + vv - np.float32(0.3) * corner)
     slope = np.sqrt((u / half_width) ** 2 + (v / half_depth) ** 2) + np.float32(1e-6)
     side = (value - 1.0) * value / slope
-    return np.maximum(side, -y - np.float32(0.84) * half_depth)  # type: ignore[no-any-return]
+    return np.asarray(np.maximum(side, -y - np.float32(0.88) * half_depth))
 
 
 def body_distance(x: Floats, y: Floats, z: Floats, pose: Pose) -> Floats:
@@ -92,7 +98,7 @@ def body_distance(x: Floats, y: Floats, z: Floats, pose: Pose) -> Floats:
     behind, front = size.height
     depth = 0.5 * (size.depth[0] + size.depth[1])
     place = np.clip(z / np.float32(pose.middle_height), -0.5, 0.5)  # −0.5 bottom, 0.5 top
-    waist = np.float32(1.0) - np.float32(0.09 if pose.label[0] != "C" else 0.04) * (
+    waist = np.float32(1.0) - np.float32(0.065 if pose.label[0] != "C" else 0.04) * (
         1.0 - 4.0 * place * place
     )
     right, ahead, length = pose.spurs
@@ -122,8 +128,8 @@ def _canal(x: Floats, y: Floats, pose: Pose) -> Floats:
     return ellipsoid(x, y + np.float32(middle), np.float32(0) * x, (wide / 2, deep / 2, 1e4))
 
 
-def _arch(x: Floats, y: Floats, z: Floats, pose: Pose) -> Floats:
-    """Distance to pedicles, laminae, spinous, transverse and articular processes (x is |x|)."""
+def _arch(x: Floats, y: Floats, z: Floats, pose: Pose) -> tuple[Floats, Floats]:
+    """Distance to the arch with all processes, and to the articular ones (x is |x|)."""
     size, region = pose.size, pose.label[0]
     scale = size.canal[0] / (24.0 if region != "T" else 18.0)
     height = size.height[0]
@@ -142,9 +148,9 @@ def _arch(x: Floats, y: Floats, z: Floats, pose: Pose) -> Floats:
         _transverse(x, y, z, pose, rise),
     ]  # fmt: skip
     outward = {"C": 1.7, "T": 0.6, "L": 1.15}[region]
-    thick = {"C": 4.2, "T": 3.8, "L": 6.4}[region] * min(scale, 1.2)
+    thick = {"C": 4.3, "T": 4.2, "L": 7.0}[region] * min(scale, 1.25)
     facet = wide / 2 * (outward if region == "C" else 1.0) + (thick * 0.5 if region != "C" else -4)
-    parts += [
+    joints = [
         capsule(
             x, y, z, corner, (facet + 0.2 * thick, corner[1] + 1.0, 0.78 * height),
             radius=(thick * 0.8, thick * 0.7), flat=(0.8 if region == "L" else 1.25, 1, 1),
@@ -156,16 +162,21 @@ def _arch(x: Floats, y: Floats, z: Floats, pose: Pose) -> Floats:
         ),
     ]  # fmt: skip
     joined = parts[0]
-    for part in parts[1:]:
+    for part in (*parts[1:], *joints):
         joined = smooth_union(joined, part, blend_mm=2.5)
-    return joined
+    return joined, np.minimum(*joints)
+
+
+def _growth(pose: Pose) -> float:
+    """Return how large a vertebra is against the mean of its level."""
+    return pose.size.canal[0] / size_of(pose.label).canal[0]
 
 
 def _lamina(
     x: Floats, y: Floats, z: Floats, pose: Pose, corner: tuple[float, float, float]
 ) -> Floats:
     size, region = pose.size, pose.label[0]
-    thick = {"C": 2.0, "T": 3.3, "L": 3.4}[region]
+    thick = {"C": 2.1, "T": 3.5, "L": 4.0}[region] * _growth(pose)
     tall = {"C": 2.4, "T": 2.6, "L": 2.5}[region]
     back = 0.42 * size.depth[1] + size.canal[1] + thick * 0.8
     low = {"C": -0.15, "T": -0.15, "L": -0.25}[region] * size.height[0]
@@ -177,9 +188,9 @@ def _spinous(x: Floats, y: Floats, z: Floats, pose: Pose) -> Floats:
     root = 0.42 * size.depth[1] + size.canal[1]
     reach = 0.42 * size.depth[1] + size.spine[0]
     low = {"C": -0.15, "T": -0.2, "L": -0.3}[region] * size.height[0]
-    tall = {"C": 1.5, "T": 1.6, "L": 2.3}[region]
-    thick = {"C": 2.5, "T": 2.9, "L": 3.2}[region]
-    tip = thick * {"C": 1.35, "T": 1.1, "L": 1.35}[region]
+    tall = {"C": 1.5, "T": 1.5, "L": 1.9}[region]
+    thick = {"C": 2.5, "T": 3.1, "L": 3.8}[region] * _growth(pose)
+    tip = thick * {"C": 1.35, "T": 1.1, "L": 1.2}[region]
     end = (0, -(reach - tip), -size.spine[1])
     middle = capsule(x, y, z, (0, -root, low), end, radius=(thick, tip), flat=(1, 1, tall))
     if region == "C" and pose.label not in ("C7",):  # two tips
@@ -196,7 +207,8 @@ def _transverse(x: Floats, y: Floats, z: Floats, pose: Pose, rise: float) -> Flo
     back = 0.42 * size.depth[1]
     tip = size.span / 2
     if region == "C":
-        start, end = (wide / 2 + 1, -back * 0.7, 0), (tip - 3, -back * 0.9, -0.15 * size.height[0])
+        start = (wide / 2 + 1, -back * 0.7, 0.0)
+        end = (tip - 3, -back * 0.9, -0.15 * size.height[0])
         front_bar = capsule(
             x, y, z, (size.width[0] / 2 - 1, 0, 0), (tip - 4, -back * 0.4, -2), radius=2.0
         )
@@ -209,7 +221,7 @@ def _transverse(x: Floats, y: Floats, z: Floats, pose: Pose, rise: float) -> Flo
     start = (wide / 2 + 3, -(back + (0.15 if heavy else 0.45) * deep), rise)
     end = (tip - 4, -(back + (0.35 if heavy else 0.75) * deep), rise + 1)
     return capsule(
-        x, y, z, start, end, radius=(6.0, 4.5) if heavy else (4.2, 2.6), flat=(1, 1, 1.7)
+        x, y, z, start, end, radius=(6.5, 5.0) if heavy else (4.8, 3.2), flat=(1, 1, 1.7)
     )
 
 
