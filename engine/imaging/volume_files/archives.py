@@ -6,11 +6,9 @@ anywhere. Names that try to are refused all the same, since nobody packs a CT th
 
 from __future__ import annotations
 
-import lzma
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,12 +17,16 @@ from typing import BinaryIO, final
 
 from engine.errors import TooLargeError, VolumeError
 from engine.imaging.volume_files.results import VolumeLimits
-from engine.imaging.volume_files.sources import Source, from_bytes, from_path, sniff
+from engine.imaging.volume_files.sources import (
+    UNREADABLE,
+    Source,
+    damaged_entry,
+    from_bytes,
+    from_path,
+    sniff,
+)
 
-__all__ = ["UNREADABLE_ENTRY", "Files", "files_of"]
-
-UNREADABLE_ENTRY = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
-"""What reading an entry of a damaged archive raises."""
+__all__ = ["Files", "files_of"]
 
 _CLUTTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -164,8 +166,8 @@ def _entry_source(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Source:
     def opened() -> BinaryIO:
         try:
             return archive.open(entry)  # type: ignore[return-value]  # IO[bytes] is one
-        except UNREADABLE_ENTRY as problem:
-            raise VolumeError("A file in the ZIP is damaged; pack and send it again.") from problem
+        except UNREADABLE:
+            raise damaged_entry() from None
 
     return Source(open=opened, size=entry.file_size)
 

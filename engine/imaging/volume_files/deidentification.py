@@ -24,7 +24,7 @@ from pydicom.tag import BaseTag
 __all__ = ["Deidentifier", "quiet_pydicom"]
 
 _KEPT = """
-    SpecificCharacterSet ImageType SOPClassUID Modality ConversionType PatientPosition
+    ImageType SOPClassUID Modality ConversionType PatientPosition
     ScanOptions SliceThickness KVP SpacingBetweenSlices DataCollectionDiameter
     ReconstructionDiameter DistanceSourceToDetector DistanceSourceToPatient GantryDetectorTilt
     TableHeight RotationDirection ExposureTime XRayTubeCurrent Exposure GeneratorPower FocalSpots

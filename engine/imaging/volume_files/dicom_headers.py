@@ -88,8 +88,8 @@ def open_dicom(source: Source) -> BinaryIO:
     """Open a DICOM file so that pydicom can move in it, and no deflated one grows without end."""
     stream = source.open()
     if source.path is None or _is_deflated(stream):
-        with stream:
-            data = stream.read()
+        stream.close()
+        data = source.read()
     else:
         return stream
     if _is_deflated(io.BytesIO(data)):

@@ -116,8 +116,8 @@ def _opened(source: Source, at: int) -> Dataset:
                     "1.2.840.10008.1.2" if is_implicit else "1.2.840.10008.1.2.1"
                 )
             return dataset
-    except BROKEN_DICOM as problem:
-        raise _damaged(at) from problem
+    except BROKEN_DICOM:
+        raise _damaged(at) from None
 
 
 def _stored(dataset: Dataset, frame: Frame, at: int) -> NDArray[np.generic]:
@@ -125,8 +125,8 @@ def _stored(dataset: Dataset, frame: Frame, at: int) -> NDArray[np.generic]:
     is_many = int(dataset.get("NumberOfFrames") or 1) > 1
     try:
         stored = pixel_array(dataset, index=frame.index if is_many else 0, raw=True)
-    except (*BROKEN_DICOM, RuntimeError, MemoryError) as problem:
-        raise _damaged(at) from problem
+    except (*BROKEN_DICOM, RuntimeError):
+        raise _damaged(at) from None
     if stored.shape != (frame.rows, frame.columns):
         raise _damaged(at)
     return stored

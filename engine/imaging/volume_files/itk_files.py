@@ -136,8 +136,8 @@ def _read_image(
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
-    except RuntimeError as problem:
-        raise _damaged(kind) from problem
+    except RuntimeError:  # quotes the header
+        raise _damaged(kind) from None
     size = tuple(int(side) for side in reader.GetSize())
     if len(size) != 3 or min(size) < 2 or reader.GetNumberOfComponents() != 1:
         raise VolumeError(
@@ -151,8 +151,8 @@ def _read_image(
     watch.before_reading(ReadForecast.of(shape, more_bytes=2 * stored))
     try:
         return reader.Execute()
-    except RuntimeError as problem:
-        raise _damaged(kind) from problem
+    except RuntimeError:  # quotes the header
+        raise _damaged(kind) from None
 
 
 def _itemsize(pixel_id: int) -> int:

@@ -16,7 +16,6 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from engine.errors import VolumeError
-from engine.imaging.volume_files.archives import UNREADABLE_ENTRY
 from engine.imaging.volume_files.hounsfield import tidy_hu
 from engine.imaging.volume_files.results import (
     ReadForecast,
@@ -25,7 +24,7 @@ from engine.imaging.volume_files.results import (
     VolumeLimits,
     Watch,
 )
-from engine.imaging.volume_files.sources import Source, unzipped
+from engine.imaging.volume_files.sources import UNREADABLE, Source, unzipped
 from engine.imaging.volumes import Volume
 
 __all__ = ["read_nifti"]
@@ -39,7 +38,7 @@ _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # unknown, metre, millimet
 _SPACING_MM = (0.05, 25.0)
 _FREE_TEXT = {"descrip": "Description", "aux_file": "Auxiliary file", "intent_name": "Intent name"}
 _FREE_TEXT |= {"db_name": "Database name", "data_type": "Data type name"}
-_BROKEN = (*UNREADABLE_ENTRY, OSError, ValueError)
+_BROKEN = (*UNREADABLE, OSError, ValueError)
 
 
 @final
@@ -110,8 +109,8 @@ def _read_header(stream: BinaryIO) -> _Layout:
         header = kind(block, check=False)
         dtype = np.dtype(header.get_data_dtype())
         slope, intercept = header.get_slope_inter()
-    except (HeaderDataError, KeyError, TypeError, ValueError) as problem:
-        raise _damaged() from problem
+    except (HeaderDataError, KeyError, TypeError, ValueError):
+        raise _damaged() from None
     shape, warnings = _shape_of(header)
     if dtype.kind not in "iuf":
         raise VolumeError(
@@ -233,8 +232,8 @@ def _damaged() -> VolumeError:
 def _bytes(stream: BinaryIO, count: int) -> bytes:
     try:
         return stream.read(count)
-    except _BROKEN as problem:
-        raise _damaged() from problem
+    except _BROKEN:
+        raise _damaged() from None
 
 
 def _skip(stream: BinaryIO, count: int) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast, final
 
+from engine.errors import VolumeError
+
 __all__ = [
+    "UNREADABLE",
     "FileKind",
     "Source",
+    "damaged_entry",
     "describe_stranger",
     "from_bytes",
     "from_path",
@@ -26,6 +32,15 @@ __all__ = [
 ]
 
 FileKind = Literal["dicom", "nifti", "nrrd", "mha", "zip", "empty", "other"]
+
+
+UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+"""What reading an entry of a damaged archive raises; the messages quote names of files."""
+
+
+def damaged_entry() -> VolumeError:
+    """Return the error for a file in an archive that cannot be unpacked."""
+    return VolumeError("A file in the ZIP is damaged; pack and send it again.")
 
 
 @final
@@ -39,13 +54,18 @@ class Source:
 
     def start(self, size: int = 4096) -> bytes:
         """Return the first bytes."""
-        with self.open() as stream:
-            return stream.read(size)
+        return self._read(size)
 
     def read(self) -> bytes:
         """Return all bytes."""
-        with self.open() as stream:
-            return stream.read()
+        return self._read(-1)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            with self.open() as stream:
+                return stream.read(size)
+        except UNREADABLE:
+            raise damaged_entry() from None
 
 
 def from_path(path: Path) -> Source:

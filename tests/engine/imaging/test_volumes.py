@@ -8,7 +8,13 @@ import pytest
 
 from engine.errors import VolumeError
 from engine.imaging.volumes import Volume
-from tests.engine.imaging.volume_files.ct_files import ALL_TURNS, CUBES, cube_centres, phantom, turned
+from tests.engine.imaging.volume_files.ct_files import (
+    ALL_TURNS,
+    CUBES,
+    cube_centres,
+    phantom,
+    turned,
+)
 
 
 def volume_of(voxels, affine) -> Volume:
@@ -49,7 +55,9 @@ def test_slices_look_alike_however_they_are_stored(order, signs) -> None:
         index = round(volume.voxel([place])[0][axis])
         seen = volume.slice(plane, index)
         np.testing.assert_array_equal(own.pixels, seen.pixels)
-        np.testing.assert_allclose(volume.world([seen.voxel(2, 3)]), reference.world([own.voxel(2, 3)]))
+        np.testing.assert_allclose(
+            volume.world([seen.voxel(2, 3)]), reference.world([own.voxel(2, 3)])
+        )
         assert seen.pixel(seen.voxel(2, 3)) == (2, 3)
 
 
@@ -122,9 +130,9 @@ def test_shrinking_averages_and_never_invents() -> None:
 
 def test_linear_resampling_of_a_ramp_is_exact() -> None:
     """Twice as many voxels of a ramp lie on the same line (inside, away from the border)."""
-    fine = volume_of(np.broadcast_to(np.arange(8.0)[:, None, None], (8, 3, 3)), np.eye(4)).resampled(
-        (0.5, 1, 1)
-    )
+    fine = volume_of(
+        np.broadcast_to(np.arange(8.0)[:, None, None], (8, 3, 3)), np.eye(4)
+    ).resampled((0.5, 1, 1))
     np.testing.assert_allclose(np.arange(16)[1:-1] / 2 - 0.25, fine.voxels[1:-1, 1, 1], atol=1e-6)
 
 
@@ -132,7 +140,9 @@ def test_a_sheared_volume_is_straightened_in_place() -> None:
     """Undoing a tilt of 20° leaves a ball where it was, and nothing is cut off."""
     affine = np.diag([1.0, 1.0, 2.0, 1.0])
     affine[1, 2] = 2 * np.tan(np.radians(20))
-    grid = np.stack(np.meshgrid(*map(np.arange, (40, 40, 20)), indexing="ij"), -1) @ affine[:3, :3].T
+    grid = (
+        np.stack(np.meshgrid(*map(np.arange, (40, 40, 20)), indexing="ij"), -1) @ affine[:3, :3].T
+    )
     ball = np.where(np.linalg.norm(grid - [20, 25, 20], axis=-1) < 8, 100.0, -1000.0)
     volume = volume_of(ball, affine)
     straight = volume.straightened()

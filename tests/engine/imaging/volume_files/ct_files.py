@@ -28,7 +28,9 @@ AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 # Density in HU -> middle of its cube in RAS+ mm.
 CUBES = {300.0: (8.0, 6.0, 10.0), 600.0: (-10.0, 4.0, -6.0), 900.0: (2.0, -8.0, 4.0)}
 SPACING = (2.0, 2.0, 2.0)
-ALL_TURNS = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]
+ALL_TURNS = [
+    (order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)
+]
 
 
 def phantom() -> tuple[NDArray[np.int16], NDArray[np.float64]]:
@@ -68,7 +70,11 @@ def cube_centres(volume) -> dict[float, tuple[float, float, float]]:
 
 
 def nifti(
-    voxels: NDArray, affine: NDArray | None, *, codes: tuple[int, int] = (1, 1), kind=nib.Nifti1Image
+    voxels: NDArray,
+    affine: NDArray | None,
+    *,
+    codes: tuple[int, int] = (1, 1),
+    kind=nib.Nifti1Image,
 ) -> nib.Nifti1Image:
     """Return an image with sform and qform codes."""
     image = kind(voxels, affine)

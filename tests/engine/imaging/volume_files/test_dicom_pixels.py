@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     HTJ2KLossless,
@@ -18,7 +19,6 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
-    MPEG2MPML,
     RLELossless,
 )
 
@@ -42,7 +42,10 @@ def compressed(dataset, syntax, encode) -> bytes:
 
 
 KINDS = [
-    (JPEG2000Lossless, lambda frame: imagecodecs.jpeg2k_encode(frame, reversible=True, codecformat="j2k")),
+    (
+        JPEG2000Lossless,
+        lambda frame: imagecodecs.jpeg2k_encode(frame, reversible=True, codecformat="j2k"),
+    ),
     (JPEGLSLossless, imagecodecs.jpegls_encode),
     (JPEGLosslessSV1, imagecodecs.ljpeg_encode),
 ]
@@ -123,7 +126,9 @@ def test_damaged_compressed_pixels_are_refused(capfd) -> None:
     series = slices()
     encode = KINDS[0][1]
     files = {str(k): compressed(one, JPEG2000Lossless, encode) for k, one in enumerate(series)}
-    files["2"] = compressed(slices()[2], JPEG2000Lossless, lambda frame: encode(frame)[:60] + b"\0" * 40)
+    files["2"] = compressed(
+        slices()[2], JPEG2000Lossless, lambda frame: encode(frame)[:60] + b"\0" * 40
+    )
     with pytest.raises(VolumeError, match="pixels of slice 3 are damaged"):
         read_volume(zipped(files))
 

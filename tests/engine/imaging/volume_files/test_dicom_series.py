@@ -12,8 +12,8 @@ from engine.imaging.volume_files import VolumeLimits, read_volume
 from engine.imaging.volume_files.results import Watch
 from tests.engine.imaging.volume_files.ct_files import (
     CUBES,
-    cube_centres,
     ct_slice,
+    cube_centres,
     dicom_bytes,
     enhanced,
     phantom,
@@ -139,7 +139,9 @@ def test_padding_outside_of_the_scan_becomes_air() -> None:
 
 
 def read_series(datasets, **more):
-    return read_volume(zipped({f"{at}": dicom_bytes(one) for at, one in enumerate(datasets)}), **more)
+    return read_volume(
+        zipped({f"{at}": dicom_bytes(one) for at, one in enumerate(datasets)}), **more
+    )
 
 
 # --- gaps, twins, tilt ----------------------------------------------------------------------------
@@ -331,7 +333,9 @@ def test_a_scout_and_other_sizes_inside_the_series_are_left_out() -> None:
         ]
     )
     np.testing.assert_array_equal(expected(), found.volume.voxels)
-    assert "3 pictures of the chosen series have another size, direction or kind" in found.warnings[0]
+    assert (
+        "3 pictures of the chosen series have another size, direction or kind" in found.warnings[0]
+    )
 
 
 def test_files_without_a_series_identifier_go_together() -> None:
@@ -385,7 +389,7 @@ def test_a_single_slice_and_damaged_files_are_told(tmp_path) -> None:
     with pytest.raises(VolumeError, match="it has only one slice"):
         read_series(slices(count=1))
     data = dicom_bytes(slices()[0])
-    with pytest.raises(VolumeError, match="damaged|without pictures"):
+    with pytest.raises(VolumeError, match=r"damaged|without pictures"):
         read_volume(data[:200])
     broken = {str(k): dicom_bytes(one) for k, one in enumerate(slices())}
     with pytest.raises(VolumeError, match="pixels of slice 5 are damaged"):

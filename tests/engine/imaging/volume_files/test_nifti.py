@@ -193,7 +193,9 @@ def test_a_file_that_was_cut_off_is_refused_wherever_it_ends(pack) -> None:
             read_volume(data[:length])
 
 
-@pytest.mark.parametrize(("at", "value"), [(40, 9), (42, -5), (70, 9999), (108, 1e30), (108, 100.0)])
+@pytest.mark.parametrize(
+    ("at", "value"), [(40, 9), (42, -5), (70, 9999), (108, 1e30), (108, 100.0)]
+)
 def test_a_damaged_header_is_refused(at, value) -> None:
     """Wrong numbers of sides, types or offsets never end in another error."""
     data = bytearray(as_bytes())
