@@ -84,7 +84,7 @@ class Column:
 
     def line(self) -> tuple[Vector, Vector, Vector]:
         """Return heights (rising), and right and front of the centres there, with the sacrum."""
-        tail = [self.sacrum.at(0, y, z) for y, z in ((-5, -125), (-20, -90), (-13, -50), (0, -12))]
+        tail = [self.sacrum.at(0, y, z) for y, z in ((20, -122), (-4, -95), (-11, -60), (0, -12))]
         points = np.array([*tail, *(pose.centre for pose in self.poses[::-1])])
         rising = np.maximum.accumulate(points[:, 2])
         points[:, 2] = rising + np.arange(len(points)) * 1e-3

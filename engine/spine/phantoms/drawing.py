@@ -288,8 +288,8 @@ def _draw(
     skeleton.paint_shoulders(canvas, trunk, column, traits)
     skeleton.paint_pelvis(canvas, column, traits)
     skeleton.paint_skull(canvas, column, traits, rng)
-    skeleton.paint_sacrum(canvas, column, traits)
     _paint_discs_and_canal(canvas, column, traits)
+    skeleton.paint_sacrum(canvas, column, traits)
     truths = [_paint_vertebra(canvas, pose, traits, field) for pose in column.poses]
     sources = metal.paint_metal(canvas, column, traits)
     if scan.table:

@@ -26,9 +26,11 @@ def ellipsoid(x: Floats, y: Floats, z: Floats, radii: Sequence[float]) -> Floats
     u, v, w = x * a, y * b, z * c
     squares = u * u + v * v + w * w
     slopes = (u * a) ** 2 + (v * b) ** 2 + (w * c) ** 2
-    length = np.sqrt(squares)
-    # value over slope: the first step of Newton's method towards the surface
-    return np.asarray(length * (length - 1.0) / np.sqrt(np.maximum(slopes, 1e-12)))
+    # value over slope: the first step of Newton's method towards the surface; the floors make it
+    # the shortest half axis at the centre, where both vanish
+    length = np.sqrt(np.maximum(squares, 1e-8))
+    floor = np.float32(1e-8 / min(radii) ** 2)
+    return np.asarray(length * (length - 1.0) / np.sqrt(np.maximum(slopes, floor)))
 
 
 def capsule(

@@ -248,14 +248,9 @@ def paint_sacrum(canvas: Canvas, column: Column, traits: Traits) -> None:
     x, y, z = local_frame(region, top)
     ax = np.abs(x)
     path = [
-        (0, 0, -1),
-        (0, -5, -30),
-        (0, -13, -55),
-        (0, -19, -77),
-        (0, -20, -96),
-        (0, -13, -114),
-        (0, 2, -128),
-    ]
+        (0, 0, -1), (0, -5, -30), (0, -11, -55), (0, -11, -78), (0, -4, -97), (0, 8, -113),
+        (0, 24, -124),
+    ]  # fmt: skip
     half = [(26, 17, 15), (20, 13, 14), (16, 10, 12), (13, 8, 10), (10, 6.5, 8.5), (5, 4, 7)]
     joined: Floats | None = None
     for n, (a, b, c) in enumerate(half):
@@ -283,7 +278,7 @@ def paint_sacrum(canvas: Canvas, column: Column, traits: Traits) -> None:
             y,
             z,
             (30 * s, -14 * s, -28 * s),
-            (13 * s, -20 * s, -84 * s),
+            (13 * s, -12 * s, -84 * s),
             radius=(15 * s, 6 * s),
             flat=(1, 0.7, 1),
         ),
@@ -300,11 +295,11 @@ def paint_sacrum(canvas: Canvas, column: Column, traits: Traits) -> None:
             flat=(1, 1, 2),
         ),
         capsule(
-            ax, y, z, (0, -41 * s, -18 * s), (0, -36 * s, -76 * s), radius=4.5 * s, flat=(1.2, 1, 1)
+            ax, y, z, (0, -41 * s, -18 * s), (0, -29 * s, -78 * s), radius=4.5 * s, flat=(1.2, 1, 1)
         ),
     )
     canal = capsule(
-        x, y, z, (0, -25 * s, 20), (0, -29 * s, -72 * s), radius=(8.5 * s, 4 * s), flat=(1.5, 1, 1)
+        x, y, z, (0, -25 * s, 20), (0, -23 * s, -74 * s), radius=(8.5 * s, 4 * s), flat=(1.5, 1, 1)
     )
     holes = ellipsoid(
         ax - np.float32(20 * s), y + np.float32(19 * s), z + np.float32(33 * s), (5, 12, 5)

@@ -86,8 +86,10 @@ def outline_of_body(
     u, v = x / half_width, y / half_depth
     uu, vv = u * u, v * v
     corner = np.minimum(uu, 1.3) * np.minimum(vv, 1.3)  # bounded: far outside it would win
-    value = np.sqrt(uu + vv - np.float32(0.3) * corner)
-    slope = np.sqrt((u / half_width) ** 2 + (v / half_depth) ** 2) + np.float32(1e-6)
+    value = np.sqrt(np.maximum(uu + vv - np.float32(0.3) * corner, 1e-8))
+    # floors: at the centre value and slope vanish, and the distance is half the depth
+    slope = np.sqrt((u / half_width) ** 2 + (v / half_depth) ** 2)
+    slope = np.maximum(slope, np.float32(1e-4) / half_depth)
     side = (value - 1.0) * value / slope
     return np.asarray(np.maximum(side, -y - np.float32(0.88) * half_depth))
 
