@@ -94,7 +94,9 @@ def _levels(variant: str) -> tuple[str, ...]:
 
 def _place(name: str) -> float:
     """Place among C1..L5; T13 and L6 are near their neighbours."""
-    return {"T13": 18.5, "L6": 23.0}.get(name, float(REGULAR_LABELS.index(name) if name in REGULAR_LABELS else 0))
+    return {"T13": 18.5, "L6": 23.0}.get(
+        name, float(REGULAR_LABELS.index(name) if name in REGULAR_LABELS else 0)
+    )
 
 
 def _path(rng: np.random.Generator, depth: Floats, names: Sequence[str], scale: float) -> Floats:
@@ -130,7 +132,9 @@ def generate(rng: np.random.Generator, *, variant: str = "regular") -> Case:
     shape = np.exp(region + tilt)
     heights = scale * shape * _curve(HEIGHT_KNOTS, places) * np.exp(_wander(rng, n, 0.035))
     heights *= np.exp(rng.normal(0.0, 0.025, n))
-    discs = scale * _curve(DISC_KNOTS, places) * np.exp(_wander(rng, n, 0.15) + rng.normal(0, 0.1, n))
+    discs = (
+        scale * _curve(DISC_KNOTS, places) * np.exp(_wander(rng, n, 0.15) + rng.normal(0, 0.1, n))
+    )
     for _ in range(rng.poisson(0.8)):
         discs[rng.integers(8, n)] *= rng.uniform(0.3, 0.7)
     volumes = scale**3 * shape**2 * _curve(VOLUME_KNOTS, places) * np.exp(_wander(rng, n, 0.06))
@@ -157,9 +161,10 @@ def _seen(
     chances = np.array([share for *_, share in FIELDS_OF_VIEW])
     first, last, _ = FIELDS_OF_VIEW[rng.choice(len(chances), p=chances / chances.sum())]
     jitter = rng.integers(-1, 2, 2)
-    low = 0 if first == "skull" else int(np.clip(names.index(first) + jitter[0], 0, n - 2))
-    fallback = last if last in names else names[-1]
-    high = n - 1 if last == "sacrum" else int(np.clip(names.index(fallback) + jitter[1], low + 2, n - 1))
+    low = 0 if first == "skull" else int(np.clip(_index(names, first) + jitter[0], 0, n - 3))
+    high = n - 1
+    if last != "sacrum":
+        high = int(np.clip(_index(names, last) + jitter[1], low + 2, n - 1))
     picked = np.arange(low, high + 1)
     detail = str(rng.choice(["whole", "bodies", "centres"], p=[0.6, 0.2, 0.2]))
     vertebrae = tuple(
@@ -181,9 +186,12 @@ def _seen(
         skull_mm=_jittered(rng, points[0] + [0.0, 0.0, 15.0], 4.0) if has_skull else None,
     )
     anchored = has_sacrum or has_skull or (ribs_in and bool(pairs & edges))
-    return Case(
-        vertebrae=vertebrae, anchors=anchors, fov_mm=fov, anchored=anchored, detail=detail
-    )
+    return Case(vertebrae=vertebrae, anchors=anchors, fov_mm=fov, anchored=anchored, detail=detail)
+
+
+def _index(names: tuple[str, ...], name: str) -> int:
+    """Index of a name; of the one before it in spines that lack it (T12, L5)."""
+    return names.index(name if name in names else f"{name[0]}{int(name[1:]) - 1}")
 
 
 def _vertebra(
@@ -283,7 +291,9 @@ def merge(rng: np.random.Generator, case: Case) -> Case:
             _point(np.maximum(a.bounds_mm[1], b.bounds_mm[1])),
         ),
         volume_ml=a.volume_ml + b.volume_ml if a.volume_ml and b.volume_ml else None,
-        height_mm=apart + (a.height_mm + b.height_mm) / 2.0 if a.height_mm and b.height_mm else None,
+        height_mm=apart + (a.height_mm + b.height_mm) / 2.0
+        if a.height_mm and b.height_mm
+        else None,
     )
     rest = case.vertebrae[at + 2 :]
     if rng.random() < 0.5:
@@ -346,10 +356,14 @@ def crop(rng: np.random.Generator, case: Case) -> Case:
     )
     kept = list(case.vertebrae)
     kept[end] = half
-    anchors = replace(case.anchors, sacrum_mm=None) if end else replace(
-        case.anchors, skull_mm=None, dens_mm=None
+    anchors = (
+        replace(case.anchors, sacrum_mm=None)
+        if end
+        else replace(case.anchors, skull_mm=None, dens_mm=None)
     )
-    return replace(case, vertebrae=tuple(kept), anchors=anchors, fov_mm=(_point(fov[0]), _point(fov[1])))
+    return replace(
+        case, vertebrae=tuple(kept), anchors=anchors, fov_mm=(_point(fov[0]), _point(fov[1]))
+    )
 
 
 FAULTS: dict[str, Callable[[np.random.Generator, Case], Case]] = {
@@ -442,7 +456,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20)
     arguments = parser.parse_args()
     tallies, clean, times = measure(arguments.spines, arguments.seed)
-    print(f"{'fault':14s} {'can be told':>11s} {'flagged':>8s} {'wrong':>7s}   cannot be told: flagged")
+    print(
+        f"{'fault':14s} {'can be told':>11s} {'flagged':>8s} {'wrong':>7s}   cannot be told: flagged"
+    )
     for fault, t in tallies.items():
         told = max(t.tellable, 1)
         print(

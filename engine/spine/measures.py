@@ -34,6 +34,9 @@ SMALLEST_ML = 0.3
 """Smaller objects are crumbs of a label, not vertebrae."""
 TWIN_SHARE = 0.4
 """Two thick parts are alike when the smaller has this share of the larger (atlas)."""
+COLUMN_SHARE, COLUMN_LEAST_MM, COLUMN_LEAST_VOXELS = 0.6, 3.0, 8
+"""Height is measured in a column this wide around the body's centre, a share of its inscribed
+radius."""
 ARCH_LEAST_MM = 8.0
 """The arch of the smallest vertebra is farther from its body than this; less is a ragged body."""
 FINEST_MM = 0.8
@@ -172,9 +175,7 @@ def _body(
     if count > 1:
         whole = np.isin(parts, 1 + np.flatnonzero(sizes >= NOISE_SHARE * sizes.sum()))
     # Beyond the image nothing is known: there the border must not count as the object's surface.
-    at_border = [
-        (s.start == 0, s.stop == n) for s, n in zip(box, labels.shape, strict=True)
-    ]
+    at_border = [(s.start == 0, s.stop == n) for s, n in zip(box, labels.shape, strict=True)]
     padded = np.pad(whole, 1, mode="constant")
     for axis, (low, high) in enumerate(at_border):
         edge = np.moveaxis(padded, axis, 0)
@@ -228,12 +229,6 @@ def _record(
     body: _Body, tangent: Floats, spacing: Floats, affine: Floats, hu: NDArray[Any] | None
 ) -> Vertebra:
     voxel_ml = float(spacing.prod()) / 1000.0
-    inside = np.argwhere(body.body)
-    along = (inside @ affine[:3, :3].T) @ tangent
-    # A solid of even thickness h has the standard deviation h/√12 along its axis; the voxels
-    # themselves add the variance of one voxel.
-    blur = float(((affine[:3, :3].T @ tangent) ** 2).sum()) / 12.0
-    height = float(np.sqrt(12.0 * (along.var() + blur)))
     filled = np.argwhere(body.whole)
     outside = body.whole & ~body.body
     arch = None
@@ -245,12 +240,29 @@ def _record(
         centre_mm=_point(body.centre),
         bounds_mm=_bounds(filled + body.offset, affine),
         volume_ml=len(filled) * voxel_ml,
-        height_mm=height,
+        height_mm=_height(body, tangent, filled, affine),
         mean_hu=_mean_hu(body, hu),
         truncated=body.truncated,
         flags=("two_parts",) if body.two_parts else (),
         arch_mm=arch,
     )
+
+
+def _height(body: _Body, tangent: Floats, filled: NDArray[np.int64], affine: Floats) -> float:
+    """Height of the body's inner column along the spine, mm.
+
+    A solid of even thickness h has the standard deviation h/√12 along its axis, and voxels add
+    the variance of one voxel: finer than counting, and right for tilted endplates too.
+    """
+    away = (filled + body.offset) @ affine[:3, :3].T + affine[:3, 3] - body.centre
+    along = away @ tangent
+    beside = np.linalg.norm(away - along[:, None] * tangent, axis=1)
+    radius = max(COLUMN_SHARE * float(body.depth.max()), COLUMN_LEAST_MM)
+    column = along[beside <= radius]
+    if len(column) < COLUMN_LEAST_VOXELS:  # a ring has nothing in its middle
+        column = along
+    voxel = float(((affine[:3, :3].T @ tangent) ** 2).sum()) / 12.0
+    return float(np.sqrt(12.0 * (column.var() + voxel)))
 
 
 def _mean_hu(body: _Body, hu: NDArray[Any] | None) -> float | None:

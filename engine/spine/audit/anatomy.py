@@ -32,7 +32,7 @@ SACRUM = "S1"
 # CT include the uncinate processes and blur thin discs (seen in VerSe's masks). C1 (lateral
 # masses), C2 (body with dens) and S1 are our readings of label maps; T13 and L6 repeat neighbours.
 BODY_HEIGHT_MM: Mapping[str, float] = {
-    "C1": 17.0, "C2": 23.0, "C3": 13.9, "C4": 13.7, "C5": 13.7, "C6": 13.1, "C7": 14.7,
+    "C1": 17.0, "C2": 36.0, "C3": 13.9, "C4": 13.7, "C5": 13.7, "C6": 13.1, "C7": 14.7,
     "T1": 16.0, "T2": 16.2, "T3": 16.2, "T4": 16.4, "T5": 16.8, "T6": 17.4, "T7": 18.2,
     "T8": 18.7, "T9": 19.3, "T10": 20.2, "T11": 21.3, "T12": 22.7, "T13": 23.2,
     "L1": 23.8, "L2": 24.3, "L3": 23.8, "L4": 24.1, "L5": 22.9, "L6": 22.9, "S1": 22.5,

@@ -32,6 +32,8 @@ __all__ = ["audit_numbering"]
 
 TRUSTED = 0.90
 """Least probability of all names being right for the verdict ``trusted``."""
+TRUSTED_AGAINST_LANDMARK = 0.97
+"""The same when one landmark contradicts the names (a rib may be missed, or there are 23 or 25)."""
 REFUTED = 0.02
 """Below this probability the given names are refuted."""
 PREFERRED = 0.60
@@ -108,7 +110,9 @@ def audit_numbering(
     ]
     readings = read_landmarks(case.laid_out, best)
     issues += _count_issues(case, best, best_labels, ranked, right)
-    verdict = _verdict(issues, right, ranked[best_labels])
+    contradicted = any(reading.agrees is False for reading in readings)
+    needed = TRUSTED_AGAINST_LANDMARK if contradicted else TRUSTED
+    verdict = _verdict(issues, right, ranked[best_labels], needed)
     alternatives = _alternatives(case, ranked)
     correction = None
     if verdict == "wrong":
@@ -288,7 +292,8 @@ def _tiling_issues(case: _Case, best: Hypothesis) -> list[Issue]:
                     sentence=f"{names[index]} is as large as two vertebrae in one.",
                 )
             )
-    for (above, first, kind), (below, following, lower) in zip(places, places[1:], strict=False):
+    for place, (above, first, kind) in enumerate(places[:-1]):
+        below, following, lower = places[place + 1]
         if kind == UPPER and lower == LOWER:
             sentence = f"{names[above]} and {names[below]} look like two halves of one vertebra."
             issues.append(
@@ -300,13 +305,17 @@ def _tiling_issues(case: _Case, best: Hypothesis) -> list[Issue]:
             around = tuple(i for i in (above, below) if i >= 0)
             sentence = wording.missing(
                 [best.variant.levels[following - n] for n in range(skipped, 0, -1)],
-                "the skull" if above < 0 else names[above],
-                "the sacrum" if below < 0 else names[below],
+                "the skull" if above < 0 else _called(best.labels[place], names[above]),
+                "the sacrum" if below < 0 else _called(best.labels[place + 1], names[below]),
             )
             issues.append(
                 Issue(kind="missing", severity="error", indices=around, sentence=sentence)
             )
     return issues
+
+
+def _called(name: str, given: str) -> str:
+    return name if name == given else f"{name} (called {given})"
 
 
 def _border_issues(case: _Case) -> list[Issue]:
@@ -393,16 +402,12 @@ def _count_issues(
             Issue(kind="renumbered", severity="error", indices=changed, sentence=sentence)
         )
     elif right < TRUSTED:
-        anchored = any(case.laid_out.row.locks) or bool(
-            np.isfinite(case.laid_out.row.ribs).any()
-        )
+        anchored = any(case.laid_out.row.locks) or bool(np.isfinite(case.laid_out.row.ribs).any())
         sentence = wording.UNDECIDED if anchored else wording.UNVERIFIED
         issues.append(
             Issue(kind="unverified", severity="doubt", indices=everything, sentence=sentence)
         )
-    unusual = sum(
-        h.probability for h in case.weighed.hypotheses if h.variant.name != "regular"
-    )
+    unusual = sum(h.probability for h in case.weighed.hypotheses if h.variant.name != "regular")
     if unusual > 0.5:
         variant = best.variant
         sentence = f"This spine seems to have {variant.sentence}."
@@ -412,19 +417,17 @@ def _count_issues(
     return issues
 
 
-def _verdict(issues: Sequence[Issue], right: float, best: float) -> Verdict:
+def _verdict(issues: Sequence[Issue], right: float, best: float, needed: float) -> Verdict:
     if any(issue.severity == "error" for issue in issues):
         return "wrong"
     if right < REFUTED and best >= PREFERRED:
         return "wrong"
-    if right >= TRUSTED and not any(issue.severity == "doubt" for issue in issues):
+    if right >= needed and not any(issue.severity == "doubt" for issue in issues):
         return "trusted"
     return "ambiguous"
 
 
-def _alternatives(
-    case: _Case, ranked: dict[tuple[str, ...], float]
-) -> tuple[Alternative, ...]:
+def _alternatives(case: _Case, ranked: dict[tuple[str, ...], float]) -> tuple[Alternative, ...]:
     names = tuple(v.label for v in case.vertebrae)
     listed = [
         labels

@@ -13,9 +13,7 @@ from engine.spine.vertebrae import Vertebra
 __all__ = ["apply_correction", "with_confidence"]
 
 
-def apply_correction(
-    vertebrae: Sequence[Vertebra], correction: Correction
-) -> tuple[Vertebra, ...]:
+def apply_correction(vertebrae: Sequence[Vertebra], correction: Correction) -> tuple[Vertebra, ...]:
     """Return the vertebrae turned and renamed, without second copies.
 
     Merged and split objects keep their shape; they are flagged (``merged``, ``split``), since

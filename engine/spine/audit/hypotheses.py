@@ -21,14 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.spine.audit.anatomy import SACRUM, SKULL, VARIANTS, Variant
-from engine.spine.audit.tiling import DOUBLE, Row, Tilings, tile
+from engine.spine.audit.tiling import DOUBLE, SIZE_WEIGHT, Row, Tilings, tile
 
 __all__ = ["Hypothesis", "Weighed", "name_place", "weigh"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SIZE_WEIGHT = 0.35
 SHIFTS = np.arange(-3, 4)
 
 # How often all names are off by so many levels, before anything is seen (our assumptions: peers
@@ -36,7 +35,12 @@ SHIFTS = np.arange(-3, 4)
 # With an unusual count the segmenter has no name to give and is off more often.
 SHIFT_PRIOR = np.array([0.0, 0.02, 0.115, 0.73, 0.115, 0.02, 0.0])
 SHIFT_PRIOR_UNUSUAL = np.array([0.0, 0.02, 0.22, 0.52, 0.22, 0.02, 0.0])
+RARE_NAME_COST = 3.4
+"""A finder that says T13 or L6 mostly has a reason: other counts are thirty times less likely."""
 KEEP_SHIFT = 0.99
+CLOSE_UP = 0.4
+"""Where a level is missing, double or halved, the names below close up this often, that is, they
+go on by one as if nothing had happened."""
 NAME_RIGHT = 0.985
 REACH = 3
 """First levels are tried up to this many levels beside the one that the names suggest."""
@@ -94,7 +98,10 @@ def weigh(row: Row, labels: Sequence[str], *, transitional: bool = True) -> Weig
     starts = _starts(labels, variants)
     tilings = tile(row, variants, starts)
     names = np.array([[name_place(label, v) for label in labels] for v in variants])
-    priors = np.log([v.prior for v in variants])[:, None]
+    rare = {"T13", "L6"} & set(labels)
+    priors = np.array(
+        [np.log(v.prior) - RARE_NAME_COST * len(rare - set(v.levels)) for v in variants]
+    )[:, None]
     score = SIZE_WEIGHT * tilings.score + tilings.extra + priors
     score = score + _names_given_levels(tilings, names, np.array([v.name for v in variants]))
     top = float(score.max())
@@ -130,11 +137,12 @@ def _names_given_levels(tilings: Tilings, names: Floats, variant_names: NDArray[
     move = KEEP_SHIFT * np.eye(len(SHIFTS)) + (1 - KEEP_SHIFT) * change / change.sum(1)[:, None]
     log = np.zeros(tilings.score.shape)
     started = False
+    jump = np.diff(tilings.first, axis=-1)
     for i in range(names.shape[1]):
         if not np.isfinite(names[:, i]).any():
             continue
         if started:
-            state = state @ move
+            state = _closed_up(state, 1 - jump[..., i - 1]) @ move
         started = True
         off = names[:, None, i] - tilings.first[..., i]
         beside = np.where(tilings.kind[..., i] == DOUBLE, off - 1.0, off)
@@ -145,6 +153,20 @@ def _names_given_levels(tilings: Tilings, names: Floats, variant_names: NDArray[
         log += np.log(total[..., 0])
         state /= total
     return log
+
+
+def _closed_up(state: Floats, slip: Ints) -> Floats:
+    """Let part of the hidden shift move by ``slip``, ``(V, K)``, where levels are no row."""
+    result = state
+    for steps in np.unique(slip[slip != 0]):
+        moved = np.zeros_like(state)
+        if abs(steps) < len(SHIFTS):
+            kept = slice(max(steps, 0), len(SHIFTS) + min(steps, 0))
+            source = slice(max(-steps, 0), len(SHIFTS) + min(-steps, 0))
+            moved[..., kept] = state[..., source]
+        mixed = (1.0 - CLOSE_UP) * state + CLOSE_UP * moved
+        result = np.where((slip == steps)[..., None], mixed, result)
+    return result
 
 
 def _listed(tilings: Tilings, chances: Floats) -> tuple[Hypothesis, ...]:

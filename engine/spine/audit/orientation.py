@@ -183,7 +183,9 @@ def _growth(vertebrae: Sequence[Vertebra]) -> float:
         error = sd * np.sqrt(12.0 / (len(good) * (len(good) ** 2 - 1.0)))
         error = float(np.hypot(error, 0.015))  # proportions differ between people
         odds.append(-2.0 * growth * slope / error**2)
-    steps = np.array([np.subtract(b.centre_mm, a.centre_mm) for a, b in zip(whole, whole[1:], strict=False)])
+    steps = np.array(
+        [np.subtract(b.centre_mm, a.centre_mm) for a, b in zip(whole, whole[1:], strict=False)]
+    )
     if len(steps) >= 5 and not odds:
         lengths = np.log(np.linalg.norm(steps, axis=1))
         a, b = np.triu_indices(len(lengths), 1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.spine.audit import anatomy
 from engine.spine.audit.anatomy import Variant
 
-__all__ = ["DOUBLE", "LOWER", "SINGLE", "UPPER", "Row", "Tilings", "tile"]
+__all__ = ["DOUBLE", "LOWER", "SINGLE", "SIZE_WEIGHT", "UPPER", "Row", "Tilings", "tile"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,11 +37,16 @@ HEIGHT_SD, VOLUME_SD = 0.13, 0.17
 SCALE_SD = 0.13  # adults; small people and children are covered by the limits below
 SCALE_LIMIT = 0.5
 OUTLIER_SHARE, OUTLIER_DENSITY = 0.03, 0.25  # collapsed bodies, bad measurements: any size
-BAD_STEP_SHARE, BAD_STEP_SD = 0.02, 0.28  # a step may be off, but hardly by a whole level
+BAD_STEP_SHARE, BAD_STEP_SD = 0.012, 0.24  # a step may be off, but hardly by a whole level
 
 # Prior log probabilities of what a segmenter does to one vertebra (our assumptions).
 LOG_DOUBLE, LOG_SPLIT = np.log(0.006), np.log(0.004)
 LOG_GAP = np.log([0.97, 0.02, 0.005, 0.002])
+SIZE_WEIGHT = 0.35
+"""Exponent of the likelihood of sizes and distances: neighbours err together, since people differ
+in proportion, so 20 vertebrae are not 20 witnesses. See :mod:`engine.spine.audit.hypotheses`."""
+MISFIT = -2.0
+"""Below this log density (about 2.7 standard deviations) a distance counts fully nevertheless."""
 NAME_STEP_PENALTY = 1.5
 """What a step of the names that contradicts the step of levels costs in choosing a tiling."""
 
@@ -161,9 +166,7 @@ def _tables(row: Row, variants: tuple[Variant, ...], starts: Ints, levels: int) 
                 if lock is not None:
                     at = names.index(lock) if lock in names else -1
                     locks[v, k, i] = np.where(index == at, 0.0, -row.lock_costs[i])
-    return _Tables(
-        place_mm=place, height=height, volume=volume, locks=locks, rib=rib, valid=valid
-    )
+    return _Tables(place_mm=place, height=height, volume=volume, locks=locks, rib=rib, valid=valid)
 
 
 def _knots(centres: Floats, heights: Floats) -> tuple[Floats, Floats]:
@@ -415,7 +418,9 @@ def _rate(
         expected = np.log(np.maximum(np.diff(here, axis=-1), 1.0)) + scale[0][..., None]
         plain = (kind[..., 1:] == SINGLE) & (kind[..., :-1] == SINGLE)
         sd = np.where(plain, _step_sd(row), np.maximum(_step_sd(row), ROUGH_STEP_SD))
-        score[..., 1:] += _step_odds(np.log(row.steps_mm) - expected, sd)
+        steps = _step_odds(np.log(row.steps_mm) - expected, sd)
+        score[..., 1:] += steps
+        extra[..., 1:] += (1.0 - SIZE_WEIGHT) * np.minimum(steps - MISFIT, 0.0)
         jump = np.diff(first, axis=-1) - _LENGTH[kind[..., :-1]]
         extra[..., 1:] += LOG_GAP[np.clip(jump, 0, 3)]
     score[..., 0] += -0.5 * (scale[0] / SCALE_SD) ** 2

@@ -32,7 +32,9 @@ __all__ = [
     "uneven",
 ]
 
-TURNED = "The spine does not run from head to feet along the file's own axis; its axes are mixed up."
+TURNED = (
+    "The spine does not run from head to feet along the file's own axis; its axes are mixed up."
+)
 UPSIDE_DOWN = "The scan is upside down: sizes and landmarks run from the feet to the head."
 UPSIDE_DOWN_OR_NAMES = (
     "The names run upwards: the scan is upside down, or the names are in reversed order."
