@@ -166,7 +166,7 @@ def _entry_source(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Source:
     def opened() -> BinaryIO:
         try:
             return archive.open(entry)  # type: ignore[return-value]  # IO[bytes] is one
-        except UNREADABLE:
+        except (*UNREADABLE, ValueError, NotImplementedError):
             raise damaged_entry() from None
 
     return Source(open=opened, size=entry.file_size)

@@ -18,6 +18,7 @@ from typing import final
 import pydicom
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
@@ -54,6 +55,8 @@ _EMPTIED = """
     PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime AccessionNumber
     ReferringPhysicianName StudyID Manufacturer
 """
+_UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError)
+_UNREADABLE += (BytesLengthException,)
 _STANDARD_UIDS = "1.2.840.10008."  # of the standard itself: they point to nobody
 
 
@@ -153,7 +156,7 @@ def _keep(header: Dataset, cleaned: Dataset, tag: BaseTag) -> bool:
     try:
         element = header[tag]
         _ = element.value
-    except (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError):
+    except _UNREADABLE:
         return False
     cleaned[tag] = element
     return True

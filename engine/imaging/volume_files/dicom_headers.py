@@ -7,6 +7,7 @@ Headers are de-identified before anything here looks at them. Pixels are another
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from engine.errors import TooLargeError
@@ -26,8 +27,16 @@ from engine.imaging.volume_files.sources import Source
 __all__ = ["BROKEN_DICOM", "Frame", "frames_of", "open_dicom", "read_header"]
 
 BROKEN_DICOM = (
-    *(InvalidDicomError, EOFError, OSError, ValueError, TypeError, LookupError),
-    *(ArithmeticError, AttributeError, NotImplementedError, zlib.error),
+    *(
+        InvalidDicomError,
+        BytesLengthException,
+        EOFError,
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+    ),
+    *(ArithmeticError, AttributeError, NotImplementedError, zlib.error, struct.error),
 )
 """What pydicom raises for files that are cut off or damaged."""
 
@@ -54,6 +63,8 @@ class Frame:
     modality: str
     rows: int
     columns: int
+    samples: int
+    bits: int
     position: NDArray[np.float64] | None
     across: NDArray[np.float64] | None
     down: NDArray[np.float64] | None
@@ -109,8 +120,18 @@ def syntax_of(header: Dataset) -> str:
 
 def frames_of(
     header: Dataset, syntax: str, *, file: int, deidentifier: Deidentifier
+) -> list[Frame] | None:
+    """Return the frames that a header describes, [] without a picture, None when damaged."""
+    try:
+        # Values are converted late, so that damage may show only here.
+        return list(_frames(header, syntax, file=file, deidentifier=deidentifier))
+    except BROKEN_DICOM:
+        return None
+
+
+def _frames(
+    header: Dataset, syntax: str, *, file: int, deidentifier: Deidentifier
 ) -> Iterator[Frame]:
-    """Yield the frames that a header describes; none when it describes no picture."""
     cleaned = deidentifier.clean(header)
     count = _whole(cleaned, "NumberOfFrames") or 1
     if not _whole(cleaned, "Rows") or not _whole(cleaned, "Columns"):
@@ -157,6 +178,8 @@ def _frame(
         modality=str(header.get("Modality") or "").upper(),
         rows=_whole(header, "Rows") or 0,
         columns=_whole(header, "Columns") or 0,
+        samples=_whole(header, "SamplesPerPixel") or 1,
+        bits=_whole(header, "BitsStored") or 16,
         position=position,
         across=None if turn is None else turn[:3],
         down=None if turn is None else turn[3:],

@@ -122,8 +122,8 @@ def _opened(source: Source, at: int) -> Dataset:
 
 def _stored(dataset: Dataset, frame: Frame, at: int) -> NDArray[np.generic]:
     """Return the stored values ``(rows, columns)``."""
-    is_many = int(dataset.get("NumberOfFrames") or 1) > 1
     try:
+        is_many = int(dataset.get("NumberOfFrames") or 1) > 1
         stored = pixel_array(dataset, index=frame.index if is_many else 0, raw=True)
     except (*BROKEN_DICOM, RuntimeError):
         raise _damaged(at) from None
@@ -137,13 +137,20 @@ def _in_hu(stored: NDArray[np.generic], frame: Frame, dataset: Dataset) -> NDArr
     plane = stored.astype(np.float32)
     plane *= slope
     plane += intercept
-    padding = dataset.get("PixelPaddingValue")
+    padding = _padding(dataset)
     # A padding of 0 HU would make holes in water: only one below air can mean "not scanned".
-    if isinstance(padding, int):
+    if padding is not None:
         value = _as_stored(padding, stored.dtype)
         if value * slope + intercept < AIR_HU:
             plane[stored == value] = AIR_HU
     return plane
+
+
+def _padding(dataset: Dataset) -> int | None:
+    try:
+        return int(dataset.get("PixelPaddingValue"))
+    except BROKEN_DICOM:
+        return None
 
 
 def _as_stored(padding: int, dtype: np.dtype[np.generic]) -> int:

@@ -110,14 +110,14 @@ def _all_frames(
     frames: list[Frame] = []
     damaged = 0
     for number, source in enumerate(sources):
-        found = read_header(source)
+        header = read_header(source)
+        found = header and frames_of(*header, file=number, deidentifier=deidentifier)
         if found is None:
             damaged += 1
             if number == 0 and only_series_of_first:
                 break
-            continue
-        header, syntax = found
-        frames.extend(frames_of(header, syntax, file=number, deidentifier=deidentifier))
+        else:
+            frames.extend(found)
     if only_series_of_first and frames:
         frames = [frame for frame in frames if frame.series == frames[0].series]
     return frames, damaged

@@ -65,9 +65,9 @@ def objection(stack: Stack) -> str:
         return "it is a localizer (scout), not a CT scan"
     if str(header.get("SOPClassUID") or "").startswith(_SECONDARY):
         return "it is a secondary capture (pictures of a CT), which holds no Hounsfield units"
-    if int(header.get("SamplesPerPixel") or 1) != 1:
+    if frame.samples != 1:
         return "it holds colour pictures, no Hounsfield units"
-    if int(header.get("BitsStored") or 16) <= 8:
+    if frame.bits <= 8:
         return "it has 8 bits, from which Hounsfield units cannot be restored"
     if frame.unit not in ("", "HU", "US"):
         return "it holds another measure than Hounsfield units (such as iodine or atomic number)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from engine.imaging.volume_files.results import (
     VolumeLimits,
     Watch,
 )
-from engine.imaging.volume_files.sources import Source
+from engine.imaging.volume_files.sources import UNREADABLE, Source
 from engine.imaging.volumes import Volume
 
 __all__ = ["read_itk"]
@@ -34,6 +35,10 @@ sitk: Any = SimpleITK  # it has no types
 _IO = {"nrrd": "NrrdImageIO", "mha": "MetaImageIO"}
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _HEADER_BYTES = 65_536
+_MHA_SIDED = (
+    *("dimsize", "offset", "position", "origin", "transformmatrix", "rotation", "orientation"),
+    *("elementspacing", "elementsize", "centerofrotation"),
+)
 _NRRD_FIELDS = (
     *("type", "dimension", "space", "space dimension", "sizes", "space directions", "kinds"),
     *("endian", "encoding", "space origin", "spacings", "space units", "measurement frame"),
@@ -62,6 +67,8 @@ def read_itk(
     """
     fields = _header_fields(source.start(_HEADER_BYTES), kind)
     _refuse_pointers(fields, kind)
+    if kind == "mha":
+        _check_mha(source, fields)
     if source.path is not None:
         image = _read_image(source.path, kind, limits=limits, watch=watch)
     else:
@@ -127,6 +134,60 @@ def _refuse_pointers(fields: dict[str, str], kind: str) -> None:
         )
 
 
+_MHA_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4}
+_MHA_BYTES |= {"LONG": 4, "ULONG": 4, "LONG_LONG": 8, "ULONG_LONG": 8, "DOUBLE": 8}
+
+
+def _check_mha(source: Source, fields: dict[str, str]) -> None:
+    """Refuse a damaged MHA before ITK, which would print about it to the terminal."""
+    try:
+        sides = [int(side) for side in fields["dimsize"].split()]
+        width = _MHA_BYTES[fields["elementtype"].removeprefix("MET_")]
+        names = list(fields)
+        is_ordered = names.index("ndims") < min(
+            names.index(name) for name in names if name in _MHA_SIDED
+        )
+        is_sound = is_ordered and int(fields["ndims"]) == len(sides) and min(sides) > 0
+    except (KeyError, ValueError):
+        is_sound = False
+    if not is_sound:
+        raise _damaged("mha")
+    channels = fields.get("elementnumberofchannels", "1")
+    if len(sides) != 3 or channels != "1":
+        raise _no_volume(tuple(sides), channels)
+    need = width * sides[0] * sides[1] * sides[2]
+    if fields.get("compresseddata", "").lower() == "true":
+        _check_packed(source, need)
+    elif source.size - _voxels_start(source) < need:
+        raise _damaged("mha")
+
+
+def _voxels_start(source: Source) -> int:
+    """Return where the header ends: behind the line that says LOCAL."""
+    found = re.search(rb"(?im)^\s*ElementDataFile[^\n]*\n", source.start(_HEADER_BYTES))
+    if found is None:
+        raise _damaged("mha")
+    return found.end()
+
+
+def _check_packed(source: Source, need: int) -> None:
+    """Unpack once, without keeping anything, to see whether all voxels are there."""
+    got = 0
+    unpack = zlib.decompressobj()
+    try:
+        start = _voxels_start(source)
+        with source.open() as stream:
+            stream.read(start)
+            while got <= need and not unpack.eof and (block := stream.read(1 << 16)):
+                while block and got <= need:
+                    got += len(unpack.decompress(block, 1 << 22))
+                    block = unpack.unconsumed_tail
+    except (zlib.error, *UNREADABLE):
+        raise _damaged("mha") from None
+    if got != need:
+        raise _damaged("mha")
+
+
 def _read_image(
     path: Path, kind: Literal["nrrd", "mha"], *, limits: VolumeLimits, watch: Watch
 ) -> Any:  # noqa: ANN401 – SimpleITK has no types
@@ -140,11 +201,7 @@ def _read_image(
         raise _damaged(kind) from None
     size = tuple(int(side) for side in reader.GetSize())
     if len(size) != 3 or min(size) < 2 or reader.GetNumberOfComponents() != 1:
-        raise VolumeError(
-            f"Expected a volume with three sides and one number for each voxel, but got "
-            f"{'×'.join(map(str, size))} with {reader.GetNumberOfComponents()} numbers each; send "
-            "one CT."
-        )
+        raise _no_volume(size, str(reader.GetNumberOfComponents()))
     shape = (size[0], size[1], size[2])
     limits.check_voxels(shape)
     stored = size[0] * size[1] * size[2] * _itemsize(reader.GetPixelID())
@@ -182,6 +239,14 @@ def _free_text(fields: dict[str, str], kind: str) -> tuple[str, ...]:
         return (f"NRRD header: free fields ({len(others)})",) if others else ()
     named = ("comment", "name", "id", "acquisitiondate")
     return tuple(f"MHA header: {name}" for name in named if name in fields)
+
+
+def _no_volume(size: tuple[int, ...], numbers: str) -> VolumeError:
+    numbers = numbers if numbers.isdigit() else "several"
+    return VolumeError(
+        f"Expected a volume with three sides and one number for each voxel, but got "
+        f"{'×'.join(map(str, size))} with {numbers} numbers each; send one CT."
+    )
 
 
 def _damaged(kind: str) -> VolumeError:
