@@ -317,7 +317,7 @@ def drop(rng: np.random.Generator, case: Case) -> Case:
 
 
 def upside_down(rng: np.random.Generator, case: Case) -> Case:
-    """The slices are in reversed order; names follow the bones, or were given from the top."""
+    """Reverse the order of slices; names follow the bones, or were given from the top."""
     names = [v.label for v in case.vertebrae]
     axes = ("x", "y", "-z")
     turned = tuple(turn_vertebra(v, axes) for v in case.vertebrae)
@@ -334,7 +334,7 @@ def back_to_front(rng: np.random.Generator, case: Case) -> Case:
 
 
 def crop(rng: np.random.Generator, case: Case) -> Case:
-    """The border of the image cuts an end vertebra, and nobody said so."""
+    """Cut an end vertebra by the border of the image, and say so to nobody."""
     end = -1 if rng.random() < 0.5 else 0
     v = case.vertebrae[end]
     assert v.bounds_mm is not None
@@ -456,9 +456,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20)
     arguments = parser.parse_args()
     tallies, clean, times = measure(arguments.spines, arguments.seed)
-    print(
-        f"{'fault':14s} {'can be told':>11s} {'flagged':>8s} {'wrong':>7s}   cannot be told: flagged"
-    )
+    print(f"{'fault':14s} {'can be told':>11s} {'flagged':>8s} {'wrong':>7s}   others: flagged")
     for fault, t in tallies.items():
         told = max(t.tellable, 1)
         print(

@@ -127,7 +127,8 @@ def _checked_affine(labels: NDArray[Any], affine: NDArray[Any], hu: NDArray[Any]
     matrix = np.asarray(affine, dtype=np.float64)
     if matrix.shape != (4, 4) or abs(np.linalg.det(matrix[:3, :3])) < 1e-9:
         raise RequestError(
-            f"The affine has to be an invertible 4×4 matrix (voxel → mm), but got {matrix.tolist()}."
+            f"The affine has to be an invertible 4×4 matrix (voxel → mm), but got "
+            f"{matrix.tolist()}."
         )
     return matrix
 

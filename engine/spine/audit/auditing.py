@@ -1,4 +1,4 @@
-"""The numbering audit: can the names of these vertebrae be trusted, and if not, what then?
+"""The numbering audit: can these names be trusted, and if not, what else may they be.
 
 Works on centres with whatever was measured beside them; knows no image and no model.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 import numpy as np
@@ -268,7 +269,7 @@ def _list_issues(case: _Case) -> list[Issue]:
 def _order_issues(case: _Case, names: list[str]) -> list[Issue]:
     issues = []
     known = [i for i in case.order if level_of(names[i]) is not None]
-    for above, below in zip(known, known[1:], strict=False):
+    for above, below in pairwise(known):
         if LABELS.index(names[above]) > LABELS.index(names[below]):
             sentence = f"{names[above]} lies above {names[below]}; it belongs below it."
             issues.append(
@@ -377,7 +378,9 @@ def _spacing_issues(case: _Case, best: Hypothesis) -> list[Issue]:
             kind="uneven",
             severity="doubt",
             indices=pair,
-            sentence=wording.uneven(*(case.vertebrae[i].label for i in pair), ratio / usual),
+            sentence=wording.uneven(
+                case.vertebrae[pair[0]].label, case.vertebrae[pair[1]].label, ratio / usual
+            ),
         )
         for ratio, pair in zip(ratios, pairs, strict=True)
         if not UNEVEN[0] <= ratio / usual <= UNEVEN[1]
@@ -391,7 +394,7 @@ def _count_issues(
     ranked: dict[tuple[str, ...], float],
     right: float,
 ) -> list[Issue]:
-    """What the posterior says about the count as a whole."""
+    """Tell what the posterior says about the count as a whole."""
     issues = []
     names = tuple(v.label for v in case.vertebrae)
     everything = tuple(range(len(names)))
@@ -468,7 +471,7 @@ def _correction(case: _Case, best: Hypothesis, labels: tuple[str, ...]) -> Corre
     places = list(zip(case.laid_out.indices, best.first, best.kind, strict=True))
     missing: list[str] = []
     split = []
-    for (above, first, kind), (below, following, lower) in zip(places, places[1:], strict=False):
+    for (above, first, kind), (below, following, lower) in pairwise(places):
         if kind == UPPER and lower == LOWER:
             split.append((above, below))
         else:

@@ -52,7 +52,7 @@ def _at(laid_out: LaidOut, place: int, name: str, expected: str, lead: str) -> A
 
 
 def _rib_readings(laid_out: LaidOut) -> list[AnchorReading]:
-    """The last vertebra with a rib is T12 when one without follows, the first T1 likewise."""
+    """Call the last vertebra with a rib T12 when one without follows, the first T1 likewise."""
     ribs = laid_out.row.ribs
     bearing = [place for place, rib in enumerate(ribs) if rib == 1.0]
     if not bearing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import final
 
 import numpy as np
@@ -183,9 +184,7 @@ def _growth(vertebrae: Sequence[Vertebra]) -> float:
         error = sd * np.sqrt(12.0 / (len(good) * (len(good) ** 2 - 1.0)))
         error = float(np.hypot(error, 0.015))  # proportions differ between people
         odds.append(-2.0 * growth * slope / error**2)
-    steps = np.array(
-        [np.subtract(b.centre_mm, a.centre_mm) for a, b in zip(whole, whole[1:], strict=False)]
-    )
+    steps = np.array([np.subtract(b.centre_mm, a.centre_mm) for a, b in pairwise(whole)])
     if len(steps) >= 5 and not odds:
         lengths = np.log(np.linalg.norm(steps, axis=1))
         a, b = np.triu_indices(len(lengths), 1)

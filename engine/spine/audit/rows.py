@@ -47,9 +47,8 @@ class LaidOut:
 
 
 def ordered(vertebrae: Sequence[Vertebra]) -> list[int]:
-    """Return indices from the head down, along the spine rather than strictly by height."""
-    order = sorted(range(len(vertebrae)), key=lambda i: -vertebrae[i].centre_mm[2])
-    return order
+    """Return indices of upright vertebrae from the head down."""
+    return sorted(range(len(vertebrae)), key=lambda i: -vertebrae[i].centre_mm[2])
 
 
 def same_place(vertebrae: Sequence[Vertebra], order: Sequence[int]) -> list[tuple[int, int]]:
@@ -63,7 +62,7 @@ def same_place(vertebrae: Sequence[Vertebra], order: Sequence[int]) -> list[tupl
     if len(apart):
         limit = min(limit, SAME_PLACE_SHARE * float(np.median(apart)))
     pairs = []
-    for at in np.flatnonzero(steps < limit):
+    for at in np.flatnonzero(steps < limit).tolist():
         pair = sorted((order[at], order[at + 1]), key=lambda i: -(vertebrae[i].volume_ml or 0.0))
         pairs.append((pair[0], pair[1]))
     return pairs
@@ -142,11 +141,12 @@ def lay_out(
         if point is None or name in locks:
             continue
         where = end + (1 if end and len(indices) > len(order) else 0)
-        for values, value in (
-            (points, np.array(point)), (indices, -1), (labels, ""), (locks, name),
-            (costs, cost), (ribs, float("nan")),
-        ):  # fmt: skip
-            values.insert(where, value)  # type: ignore[attr-defined] # lists of different things
+        points.insert(where, np.array(point))
+        indices.insert(where, -1)
+        labels.insert(where, "")
+        locks.insert(where, name)
+        costs.insert(where, cost)
+        ribs.insert(where, float("nan"))
     return _row(vertebrae, cut, points, indices, labels, locks, costs, ribs)
 
 

@@ -243,7 +243,7 @@ def _size(table: Floats, middle: Floats, kind: Ints) -> Floats:
 
 def _first_levels(middle: Floats, kind: Ints) -> Ints:
     """Return the level in which an object starts, from its middle in levels."""
-    return np.floor(middle - _MIDDLE[kind] + 1e-6).astype(np.int64)
+    return np.asarray(np.floor(middle - _MIDDLE[kind] + 1e-6), dtype=np.int64)
 
 
 def _size_odds(difference: Floats, sd: float) -> Floats:
@@ -339,7 +339,7 @@ def _best(
     step_sd = _step_sd(row)
     best = np.full((*shape[:2], 4, levels), _NOTHING)
     for kind in (SINGLE, DOUBLE, UPPER):  # the first object starts at the first level
-        best[..., kind, 0] = sum(_emission(row, 0, tables, scale, kind))[..., 0]
+        best[..., kind, 0] = np.add(*_emission(row, 0, tables, scale, kind))[..., 0]
     back = np.zeros((n, *shape[:2], 4, levels), dtype=np.int8)
     for i in range(1, n):
         low, high = _window(i, levels)
@@ -350,10 +350,10 @@ def _best(
         gain[..., origin < 0] = _NOTHING
         best = np.full((*shape[:2], 4, levels), _NOTHING)
         for kind in range(4):
-            moves = np.flatnonzero(_NOW == kind)
+            moves = np.flatnonzero(kind == _NOW)
             choice = gain[..., moves, :].argmax(axis=2)
             reached = np.take_along_axis(gain[..., moves, :], choice[:, :, None], axis=2)[:, :, 0]
-            likely = sum(_emission(row, i, tables, scale, kind))
+            likely = np.add(*_emission(row, i, tables, scale, kind))
             best[..., kind, low:high] = reached + likely
             back[i, ..., kind, low:high] = moves[choice]
     return _trace(best, back)

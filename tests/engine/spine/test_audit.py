@@ -296,7 +296,7 @@ def test_a_liver_on_the_left_is_told() -> None:
 
 
 def test_a_spine_along_another_axis_is_told_and_turned() -> None:
-    """y and z exchanged: the spine would run from back to front."""
+    """With y and z exchanged, the spine would run from back to front."""
     lying = tuple(
         dataclasses.replace(
             v, centre_mm=(0.0, v.centre_mm[2], -v.centre_mm[1]), bounds_mm=None, arch_mm=None

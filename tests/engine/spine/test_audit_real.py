@@ -94,7 +94,7 @@ def test_a_neck_with_skull_side_vertebrae_is_trusted_and_its_shift_wrong(people)
 @pytest.mark.parametrize("key", KEYS)
 def test_a_real_scan_with_reversed_slices_is_told(people, key: str) -> None:
     """Negated z: names run upwards."""
-    vertebrae, anchors = people[key]
+    vertebrae, _ = people[key]
     flip = np.diag([1.0, 1.0, -1.0, 1.0])
     turned = [
         Vertebra(
