@@ -137,7 +137,9 @@ class Canvas:
 
     def coverage(self, distance: Floats) -> Floats:
         """Return which part of each voxel lies inside of a shape, 0..1."""
-        return np.asarray(np.clip(0.5 - distance * np.float32(1.0 / self.softness), 0.0, 1.0))
+        covered = distance * np.float32(-1.0 / self.softness)
+        covered += np.float32(0.5)
+        return np.asarray(np.clip(covered, 0.0, 1.0, out=covered))
 
     def paint(self, region: Region, distance: Floats, hu: float | Floats) -> None:
         """Lay a shape with CT number ``hu`` over what is there."""
@@ -149,7 +151,9 @@ class Canvas:
         if isinstance(hu, np.ndarray):
             hu = np.broadcast_to(hu, region.shape)[region.own]
         below = self.hu[region.inside]
-        below += covered * (hu - below)
+        change = hu - below
+        change *= covered
+        below += change
 
     def paint_bone(
         self, region: Region, distance: Floats, *, shell_mm: float, shell: float, inner: float

@@ -89,7 +89,7 @@ def paint_ribs(canvas: Canvas, trunk: Trunk, column: Column, traits: Traits, cag
     """Lay the ribs of all thoracic vertebrae, their cartilage, and the breastbone."""
     heads = [pose for pose in column.poses if pose.label[0] == "T"]
     s, tissues = traits.scale, traits.tissues
-    low = float(heads[-1].centre[2]) - 130 * s
+    low = float(heads[-1].centre[2]) - 65 * s
     region = canvas.region((-400, -400, low), (400, 400, float(heads[0].centre[2]) + 20))
     if region is None:
         return
@@ -354,6 +354,9 @@ def paint_pelvis(canvas: Canvas, column: Column, traits: Traits) -> None:
     hip = z0 - 92 * s
     for sign in (-1, 1):
         socket = (x0 + sign * 88 * s, y0 + 22 * s, hip)
+        if sign in traits.implants.hips:
+            _hip_metal(canvas, socket, (x0 + sign * 128 * s, y0 + 8 * s, hip - 90 * s))
+            continue
         _socket(canvas, tissues, socket, sign, s)
         _ball(
             canvas,
@@ -395,6 +398,19 @@ def paint_pelvis(canvas: Canvas, column: Column, traits: Traits) -> None:
             code=code,
             shell_mm=1.6,
         )
+
+
+def _hip_metal(canvas: Canvas, socket: Sequence[float], shaft: Sequence[float]) -> None:
+    """Lay an artificial hip: cup with head, and a stem towards the shaft of the femur."""
+    region = canvas.region(*_box([socket, shaft], 30.0))
+    if region is None:
+        return
+    x, y, z = region.x, region.y, region.z
+    centre = [np.float32(c) for c in socket]
+    head = ellipsoid(x - centre[0], y - centre[1], z - centre[2], (25.0, 25.0, 25.0))
+    metal = np.minimum(head, capsule(x, y, z, socket, shaft, radius=(7.0, 6.0)))
+    canvas.paint(region, metal, 3800.0)
+    canvas.mark(region, metal, STRUCTURES["metal"], where="structures")
 
 
 def _socket(

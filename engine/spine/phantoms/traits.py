@@ -99,12 +99,16 @@ class Tissues:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Implants:
-    """Metal: levels with pedicle screws (and rods between them), cement, hip or tooth metal."""
+    """Metal: levels with pedicle screws (and rods between them), cement or a cage below.
+
+    ``hips`` are the sides with an artificial hip: 1 right, -1 left.
+    """
 
     screws: tuple[str, ...] = ()
     cement: tuple[str, ...] = ()
     cages: tuple[str, ...] = ()
     teeth: bool = False
+    hips: tuple[int, ...] = ()
 
 
 @final
@@ -245,7 +249,10 @@ def _sample_implants(rng: np.random.Generator, thoracic: int, lumbar: int) -> Im
         screws = tuple(back[first : first + count])
         cages = screws[:1] if rng.random() < 0.4 else ()
     cement = (back[int(rng.integers(8, len(back)))],) if rng.random() < 0.05 else ()
-    return Implants(screws=screws, cement=cement, cages=cages, teeth=bool(rng.random() < 0.3))
+    hips = ((1,), (-1,), (-1, 1))[int(rng.integers(3))] if rng.random() < 0.08 else ()
+    return Implants(
+        screws=screws, cement=cement, cages=cages, teeth=bool(rng.random() < 0.3), hips=hips
+    )
 
 
 def sample_scan(rng: np.random.Generator, *, spacing_mm: tuple[float, float, float]) -> Scan:

@@ -136,19 +136,26 @@ def oval_distance(trunk: Trunk, oval: Oval, region: Region) -> Floats:
     """Return the distance (mm, first order) to an oval that changes with height."""
     z = region.z
     wide, deep = trunk.at(oval.wide, z), trunk.at(oval.deep, z)
-    across = (region.x - trunk.at(oval.x, z)) * (1.0 / wide)
-    along = (region.y - trunk.at(oval.y, z)) * (1.0 / deep)
-    across *= across
-    along *= along
-    # squarer than an ellipse; bounded, because far outside the product would turn the sign
-    value = np.minimum(across, 1.3) * np.minimum(along, 1.3)
-    value *= np.float32(-0.3)
-    value += across
-    value += along
-    np.sqrt(value, out=value)
-    value -= 1.0
-    value *= 0.5 * (wide + deep)
-    return value
+    x, y, mean = trunk.at(oval.x, z), trunk.at(oval.y, z), 0.5 * (wide + deep)
+    distance = np.empty(region.shape, np.float32)
+    step = max(1, 200_000 // max(1, region.shape[1] * region.shape[2]))
+    for first in range(0, region.shape[0], step):  # slabs stay in the processor's cache
+        rows = slice(first, first + step)
+        across = (region.x[rows] - x) * (1.0 / wide)
+        along = (region.y[rows] if region.y.shape[0] > 1 else region.y) - y
+        along = along * (1.0 / deep)
+        across *= across
+        along *= along
+        # squarer than an ellipse; bounded, because far outside the product would turn the sign
+        value = np.minimum(across, 1.3) * np.minimum(along, 1.3)
+        value *= np.float32(-0.3)
+        value += across
+        value += along
+        np.sqrt(value, out=value)
+        value -= 1.0
+        value *= mean
+        distance[rows] = value
+    return distance
 
 
 def paint_trunk(
