@@ -28,6 +28,8 @@ from engine.imaging.volume_files.sources import (
 
 __all__ = ["Files", "files_of"]
 
+_TAIL_BYTES = 65_536 + 22 + 20 + 56  # comment and the three end records
+_DIRECTORY_BYTES = 1024  # for each entry: 46 and its name
 _CLUTTER = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -146,6 +148,8 @@ def _beside(path: Path, limits: VolumeLimits) -> Iterator[Source]:
 
 def _of_zip(source: Source, limits: VolumeLimits, stack: ExitStack) -> list[Source]:
     stream = stack.enter_context(source.open())
+    if _directory_bytes(stream, source.size) > _DIRECTORY_BYTES * max(100, limits.max_files):
+        _check_count(limits.max_files + 1, limits)
     try:
         archive = stack.enter_context(zipfile.ZipFile(stream))
     except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError, OSError) as problem:
@@ -159,6 +163,23 @@ def _of_zip(source: Source, limits: VolumeLimits, stack: ExitStack) -> list[Sour
     entries = [entry for entry in entries if not _is_clutter(entry.filename)]
     _check_unpacked(entries, source.size, limits)
     return [_entry_source(archive, entry) for entry in entries]
+
+
+def _directory_bytes(stream: BinaryIO, size: int) -> int:
+    """Return how long the list of entries says it is, so that no endless one is loaded.
+
+    From the end records, PKWARE APPNOTE 4.3.14 and 4.3.16; the stream is rewound.
+    """
+    stream.seek(max(0, size - _TAIL_BYTES))
+    tail = stream.read(_TAIL_BYTES)
+    stream.seek(0)
+    found = 0
+    for mark, at, width in ((b"PK\x05\x06", 12, 4), (b"PK\x06\x06", 40, 8)):
+        start = tail.rfind(mark)
+        length = int.from_bytes(tail[start + at : start + at + width], "little")
+        if start >= 0 and length != 0xFFFFFFFF:
+            found = max(found, length)
+    return found
 
 
 def _entry_source(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Source:

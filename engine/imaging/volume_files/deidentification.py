@@ -55,8 +55,10 @@ _EMPTIED = """
     PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime AccessionNumber
     ReferringPhysicianName StudyID Manufacturer
 """
-_UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError)
-_UNREADABLE += (BytesLengthException,)
+_UNREADABLE = (
+    *(ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError),
+    BytesLengthException,
+)
 _STANDARD_UIDS = "1.2.840.10008."  # of the standard itself: they point to nobody
 
 

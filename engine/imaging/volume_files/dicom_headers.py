@@ -41,7 +41,7 @@ BROKEN_DICOM = (
 """What pydicom raises for files that are cut off or damaged."""
 
 _MAX_INFLATED = 2_000_000_000
-_MAX_FRAMES = 100_000
+_MAX_FRAMES = 20_000
 
 
 @final

@@ -12,12 +12,14 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from engine.errors import MissingBackendError, VolumeError
 from engine.imaging import regridding
+from engine.imaging.volume_files.codestreams import stated_size
 from engine.imaging.volume_files.dicom_geometry import SlicePlan
 from engine.imaging.volume_files.dicom_headers import BROKEN_DICOM, Frame, open_dicom
 from engine.imaging.volume_files.results import Watch
@@ -124,12 +126,26 @@ def _stored(dataset: Dataset, frame: Frame, at: int) -> NDArray[np.generic]:
     """Return the stored values ``(rows, columns)``."""
     try:
         is_many = int(dataset.get("NumberOfFrames") or 1) > 1
-        stored = pixel_array(dataset, index=frame.index if is_many else 0, raw=True)
+        index = frame.index if is_many else 0
+        _check_stream(dataset, frame, index, at)
+        stored = pixel_array(dataset, index=index, raw=True)
     except (*BROKEN_DICOM, RuntimeError):
         raise _damaged(at) from None
     if stored.shape != (frame.rows, frame.columns):
         raise _damaged(at)
     return stored
+
+
+def _check_stream(dataset: Dataset, frame: Frame, index: int, at: int) -> None:
+    """Refuse a compressed frame of another size than the header's before it is decoded."""
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
+    stream = get_frame(
+        dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1)
+    )
+    size = stated_size(stream)
+    if size is not None and size != (frame.rows, frame.columns):
+        raise _damaged(at)
 
 
 def _in_hu(stored: NDArray[np.generic], frame: Frame, dataset: Dataset) -> NDArray[np.float32]:

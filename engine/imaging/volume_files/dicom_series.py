@@ -34,6 +34,7 @@ from engine.imaging.volumes import Volume
 __all__ = ["read_dicom"]
 
 _ENOUGH = 0.8  # of the longest coverage: below, a thinner series is not worth it
+_HEADER_BYTES = 100_000  # a header in memory
 _FRAME = (
     "column, row (from 0, as in the DICOM pictures) and slice (from 0, sorted along the normal)"
 )
@@ -221,7 +222,9 @@ def _burned_in(frame: Frame) -> tuple[str, ...]:
 def _forecast(plan: SlicePlan, sources: Sequence[Source]) -> ReadForecast:
     plane = plan.shape[0] * plan.shape[1] * 4
     file = max(sources[frame.file].size for frame in plan.frames)
-    return ReadForecast.of(plan.shape, more_bytes=8 * plane + 3 * file)
+    return ReadForecast.of(
+        plan.shape, more_bytes=8 * plane + 3 * file + _HEADER_BYTES * len(plan.frames)
+    )
 
 
 def _headers(plan: SlicePlan) -> tuple[Dataset, ...]:

@@ -19,16 +19,22 @@ __all__ = ["Stack", "describe", "objection", "stacks_of"]
 _SCOUTS = ("LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM", "SURVIEW")
 _SECONDARY = "1.2.840.10008.5.1.4.1.1.7"  # Secondary Capture and its multi-frame kinds
 _SAME_TURN = 5e-3  # difference of direction cosines: 0.3°
+_MAX_DIRECTIONS = 50
 _SAME_SPACING = 1e-3
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """Frames of one series, kind, size, orientation and spacing."""
+    """Frames of one series, kind, size, orientation and spacing.
+
+    ``copies``: pictures of the series that were sent twice. ``is_mixed``: the rest of a series
+    with too many directions.
+    """
 
     frames: tuple[Frame, ...]
     copies: int = 0
+    is_mixed: bool = False
 
     @property
     def first(self) -> Frame:
@@ -49,9 +55,13 @@ def stacks_of(frames: Iterable[Frame]) -> list[Stack]:
         key = (frame.series, frame.modality, frame.rows, frame.columns, _is_scout(frame))
         _add(piles[key], frame)
     return [
-        Stack(frames=tuple(pile), copies=copies[pile[0].series])
+        Stack(
+            frames=tuple(pile),
+            copies=copies[pile[0].series],
+            is_mixed=number + 1 == _MAX_DIRECTIONS,
+        )
         for group in piles.values()
-        for pile in group
+        for number, pile in enumerate(group)
     ]
 
 
@@ -77,6 +87,8 @@ def objection(stack: Stack) -> str:
         )
     if frame.position is None or frame.across is None or frame.spacing_mm is None:
         return "its slices state no position, orientation or pixel spacing"
+    if stack.is_mixed:
+        return "its slices point in too many directions"
     if min(frame.spacing_mm) <= 0:
         return "its pixel spacing is not above 0"
     if len(stack.frames) < 2:
@@ -116,7 +128,10 @@ def _add(piles: list[list[Frame]], frame: Frame) -> None:
         if _fits(pile[0], frame):
             pile.append(frame)
             return
-    piles.append([frame])
+    if len(piles) < _MAX_DIRECTIONS:
+        piles.append([frame])
+    else:  # nobody scans like that; comparing each with each would take for ever
+        piles[-1].append(frame)
 
 
 def _fits(one: Frame, other: Frame) -> bool:

@@ -184,7 +184,7 @@ def _check_packed(source: Source, need: int) -> None:
                     block = unpack.unconsumed_tail
     except (zlib.error, *UNREADABLE):
         raise _damaged("mha") from None
-    if got != need:
+    if got != need or not unpack.eof:
         raise _damaged("mha")
 
 

@@ -123,6 +123,16 @@ def test_ten_thousand_files_are_the_limit(tmp_path) -> None:
             read_volume(what, limits=VolumeLimits(max_files=3))
 
 
+def test_an_endless_directory_is_refused_before_it_is_loaded(monkeypatch) -> None:
+    """A list of entries of 60 MB is not parsed to find that it has more than 10,000 of them."""
+    data = bytearray(zipped({"ct.nii": nii()}))
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 12 : end + 16] = (60_000_000).to_bytes(4, "little")
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("parsed"))
+    with pytest.raises(TooLargeError, match="more than 10,000 files"):
+        read_volume(bytes(data))
+
+
 def test_bytes_above_the_limit_are_refused(tmp_path) -> None:
     """File, folder, list and bytes are measured before anything is read."""
     save(tmp_path, slices())

@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from engine.errors import MissingBackendError, TooLargeError, VolumeError
-from engine.imaging.volume_files import dicom_pixels, read_volume
+from engine.imaging.volume_files import codestreams, dicom_pixels, read_volume
 from tests.engine.imaging.volume_files.ct_files import dicom_bytes, enhanced, slices, values, zipped
 
 
@@ -130,6 +130,19 @@ def test_damaged_compressed_pixels_are_refused(capfd) -> None:
         slices()[2], JPEG2000Lossless, lambda frame: encode(frame)[:60] + b"\0" * 40
     )
     with pytest.raises(VolumeError, match="pixels of slice 3 are damaged"):
+        read_volume(zipped(files))
+
+
+@pytest.mark.parametrize(("syntax", "encode"), KINDS)
+def test_a_stream_that_states_another_size_is_never_decoded(monkeypatch, syntax, encode) -> None:
+    """A picture of 2000 × 3000 in a slice of 20 × 24 could as well be 60,000 × 60,000."""
+    big = np.zeros((2000, 3000), np.uint16)
+    assert codestreams.stated_size(encode(big)) == (2000, 3000)
+    files = {
+        str(k): compressed(one, syntax, lambda _: encode(big)) for k, one in enumerate(slices())
+    }
+    monkeypatch.setattr(dicom_pixels, "pixel_array", lambda *_, **__: pytest.fail("decoded"))
+    with pytest.raises(VolumeError, match="pixels of slice 1 are damaged"):
         read_volume(zipped(files))
 
 

@@ -338,6 +338,17 @@ def test_a_scout_and_other_sizes_inside_the_series_are_left_out() -> None:
     )
 
 
+def test_slices_in_all_directions_end_in_time_with_a_sentence() -> None:
+    """400 slices, each turned a little further, are no volume; nor do they take for ever."""
+
+    def change(dataset, k) -> None:
+        angle = k * 0.015
+        dataset.ImageOrientationPatient = [np.cos(angle), np.sin(angle), 0, 0, 0, -1]
+
+    with pytest.raises(VolumeError, match="point in too many directions"):
+        read_series(slices(count=400, change=change))
+
+
 def test_files_without_a_series_identifier_go_together() -> None:
     """Some tools empty the identifier; study and series number stand in for it."""
 
