@@ -19,8 +19,9 @@ __all__ = ["Column", "Pose", "Vector", "build_column"]
 
 Vector = NDArray[np.float64]
 
-# Tilt of each body in degrees, above 0 where its top leans to the front, lying on the back. Drawn
-# so that lordosis L1–S1 is 50° and kyphosis T4–T12 is 35°; ranges: 10.1007/s00586-011-1951-1.
+# Tilt of each body in degrees, above 0 where its top leans to the front. Drawn so that lordosis
+# T12–S1 is about 50° and two thirds of it lie below L4, as in people who stand (PMC6680033; kinds
+# of curves: 10.1097/01.brs.0000152379.54450.ee); lying on the back it is 37° on average (same).
 _TILT = {
     "C1": 4, "C2": 4, "C3": 6, "C4": 10, "C5": 14, "C6": 19, "C7": 24,
     "T1": 27, "T2": 26, "T3": 23, "T4": 19, "T5": 14, "T6": 9, "T7": 3, "T8": -3, "T9": -8,

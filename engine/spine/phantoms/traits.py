@@ -31,7 +31,8 @@ Arms = Literal["up", "down", "none"]
 class Posture:
     """Curves of the spine and how the patient lies.
 
-    ``lordosis``, ``kyphosis`` and ``neck`` scale the mean angles (1 = mean, 0 = straight).
+    ``lordosis``, ``kyphosis`` and ``neck`` scale the mean angles of standing people (0 =
+    straight; who lies on the back has about 0.75 of the lordosis, PMC6680033).
     ``scoliosis_deg`` is the tilt at its steepest, ``scoliosis_place`` the level (0 = C1, 1 = the
     last lumbar) of the apex and ``scoliosis_length`` its length in parts of the spine;
     ``twist`` is axial rotation per degree of tilt. ``roll_deg`` turns the whole patient about the
@@ -190,7 +191,7 @@ _TRANSITIONAL = ((12, 6), (12, 4), (13, 5), (11, 5), (13, 4), (11, 6))
 def _sample_posture(rng: np.random.Generator) -> Posture:
     bent = rng.random() < 0.3
     return Posture(
-        lordosis=float(np.clip(rng.normal(0.95, 0.28), 0.1, 1.45)),
+        lordosis=float(np.clip(rng.normal(0.8, 0.27), 0.05, 1.4)),
         kyphosis=float(np.clip(rng.normal(1.0, 0.4), 0.0, 2.2)),
         neck=float(rng.normal(0.8, 0.6)),
         scoliosis_deg=float(rng.normal(0.0, 14.0 if bent else 3.0)),
