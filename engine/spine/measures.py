@@ -7,7 +7,7 @@ Works on any map whose values stand for names, whole vertebrae or bodies only, i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -30,6 +30,8 @@ SECOND_PART_SHARE = 0.15
 """A second separate part above this share of the object is told (``two_parts``)."""
 NOISE_SHARE = 0.02
 """Separate crumbs below this share of the object are not measured."""
+ASTRAY_MM = 7.0
+"""A body farther than this beside the line through its neighbours is looked at again."""
 SMALLEST_ML = 0.3
 """Smaller objects are crumbs of a label, not vertebrae."""
 TWIN_SHARE = 0.4
@@ -78,7 +80,8 @@ def measure_vertebrae(
     -------
     tuple of Vertebra
         Sorted by falling z. An object that reaches the first or last voxel of an axis is
-        ``truncated``. Flags: ``two_parts`` (a second separate piece of at least 15 %).
+        ``truncated``. Flags: ``two_parts`` (a second separate piece of at least 15 %),
+        ``process_cut`` (truncated, but the body is whole).
         Objects below 0.3 ml are left out. ``confidence`` is 1: a label map has no opinion.
 
     Raises
@@ -95,6 +98,7 @@ def measure_vertebrae(
         if (body := _body(labels, value, name, box, spacing, matrix)) is not None
     ]
     bodies.sort(key=lambda body: -body.centre[2])
+    bodies = _realigned(bodies, spacing, matrix)
     tangents = _tangents(np.array([body.centre for body in bodies]))
     return tuple(_record(b, t, spacing, matrix, hu) for b, t in zip(bodies, tangents, strict=True))
 
@@ -110,6 +114,7 @@ class _Body:
     body: Mask
     depth: NDArray[np.float32]  # mm to the object's surface
     centre: Floats
+    extent: Floats  # voxels of the whole map along each axis
     truncated: bool
     two_parts: bool
 
@@ -194,6 +199,7 @@ def _body(
         body=body,
         depth=depth.astype(np.float32),
         centre=_to_mm(np.argwhere(body).mean(axis=0) + offset, affine),
+        extent=np.array(labels.shape, dtype=np.float64),
         truncated=any(low or high for low, high in at_border),
         two_parts=count > 1 and order[1] >= SECOND_PART_SHARE * order.sum(),
     )
@@ -216,6 +222,42 @@ def _opened_body(whole: Mask, depth: Floats, spacing: Floats) -> Mask:
         cores = cores > 0
     regrown = ndimage.distance_transform_edt(~cores, sampling=spacing) <= radius
     return np.asarray(whole & regrown)
+
+
+def _realigned(bodies: list[_Body], spacing: Floats, affine: Floats) -> list[_Body]:
+    """Look again where a body lies far beside the line through its neighbours.
+
+    In a collapsed vertebra the arch can be thicker than the body; then the thick part nearest to
+    that line is the body.
+    """
+    result = list(bodies)
+    for i, body in enumerate(bodies):
+        around = [bodies[at].centre for at in (i - 1, i + 1) if 0 <= at < len(bodies)]
+        if len(around) < 2:
+            continue
+        beside = np.linalg.norm((body.centre - (around[0] + around[1]) / 2.0)[:2])
+        if beside <= ASTRAY_MM:
+            continue
+        line = (around[0] + around[1]) / 2.0
+        candidates = _thick_parts(body, spacing, affine)
+        nearest = min(candidates, key=lambda c: float(np.linalg.norm(c.centre - line)), default=body)
+        if np.linalg.norm(nearest.centre - line) < 0.6 * np.linalg.norm(body.centre - line):
+            result[i] = nearest
+    return result
+
+
+def _thick_parts(body: _Body, spacing: Floats, affine: Floats) -> list[_Body]:
+    """Return the object with each of its thick parts taken for the body."""
+    found = []
+    for share in (OPENING_SHARE, 0.5, 0.4):
+        radius = share * float(body.depth.max())
+        cores, count = ndimage.label(body.depth >= radius)
+        for core in range(1, count + 1):
+            grown = ndimage.distance_transform_edt(cores != core, sampling=spacing) <= radius
+            mask = body.whole & grown
+            centre = _to_mm(np.argwhere(mask).mean(axis=0) + body.offset, affine)
+            found.append(replace(body, body=mask, centre=centre))
+    return found
 
 
 def _tangents(centres: Floats) -> Floats:
@@ -244,9 +286,18 @@ def _record(
         height_mm=_height(body, tangent, filled, affine),
         mean_hu=_mean_hu(body, hu),
         truncated=body.truncated,
-        flags=("two_parts",) if body.two_parts else (),
+        flags=_flags(body),
         arch_mm=arch,
     )
+
+
+def _flags(body: _Body) -> tuple[str, ...]:
+    flags = ("two_parts",) if body.two_parts else ()
+    if not body.truncated:
+        return flags
+    inside = np.argwhere(body.body) + body.offset
+    whole = (inside.min(axis=0) > 0).all() and (inside.max(axis=0) < body.extent - 1).all()
+    return (*flags, "process_cut") if whole else flags
 
 
 def _height(body: _Body, tangent: Floats, filled: NDArray[np.int64], affine: Floats) -> float:

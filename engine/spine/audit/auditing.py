@@ -6,7 +6,7 @@ Works on centres with whatever was measured beside them; knows no image and no m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import final
 
@@ -41,7 +41,7 @@ PREFERRED = 0.60
 """From this probability another naming makes the given one ``wrong``."""
 LISTED = 0.01
 MOST_LISTED = 6
-OFF_COURSE_MM = 22.0
+OFF_COURSE_MM = 28.0
 UNEVEN = (0.60, 1.50)
 """A distance outside of these shares of what its levels ask for is told."""
 UNUSUAL_SHARE = 0.70
@@ -56,7 +56,8 @@ class _Case:
     vertebrae: tuple[Vertebra, ...]  # upright, as given otherwise
     order: tuple[int, ...]  # from the head down, copies left out
     copies: tuple[tuple[int, int], ...]
-    cut: tuple[bool, ...]
+    truncated: tuple[bool, ...]  # by the border of the image
+    cut: tuple[bool, ...]  # so that its body is not whole
     probe: Probe
     laid_out: rows.LaidOut
     weighed: Weighed
@@ -126,7 +127,7 @@ def audit_numbering(
         anchors=readings,
         correction=correction,
         confidences=_confidences(case, agreement, issues),
-        truncated=case.cut,
+        truncated=case.truncated,
         order=case.order,
         sentences=wording.sentences(verdict, right, issues, readings, alternatives, correction),
     )
@@ -170,14 +171,21 @@ def _prepare(
     copies = rows.same_place(upright, order)
     dropped = {copy for _, copy in copies}
     order = [i for i in order if i not in dropped]
-    cut = [rows.at_border(v, fov_mm) for v in given]
+    truncated = [rows.at_border(v, fov_mm) for v in given]
     for i in rows.looks_cut(upright, order):
-        cut[i] = True
-    laid_out = rows.lay_out(upright, order, cut, anchors)
+        truncated[i] = True
+    cut = [is_cut and not rows.has_body(v) for is_cut, v in zip(truncated, given, strict=True)]
+    # An arch that is cut has no volume to compare, though its body's height and place hold.
+    measured = [
+        replace(v, volume_ml=None) if is_cut else v
+        for is_cut, v in zip(truncated, upright, strict=True)
+    ]
+    laid_out = rows.lay_out(measured, order, cut, anchors)
     return _Case(
         vertebrae=upright,
         order=tuple(order),
         copies=tuple(copies),
+        truncated=tuple(truncated),
         cut=tuple(cut),
         probe=probe,
         laid_out=laid_out,
@@ -326,10 +334,10 @@ def _border_issues(case: _Case) -> list[Issue]:
             kind="border",
             severity="note",
             indices=(i,),
-            sentence=f"{names[i]} is cut by the border of the image; its sizes are not used.",
+            sentence=wording.border(names[i], body=case.cut[i]),
         )
         for i in case.order
-        if case.cut[i]
+        if case.truncated[i]
     ]
 
 

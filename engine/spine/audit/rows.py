@@ -15,7 +15,7 @@ from engine.spine.audit.hypotheses import name_place
 from engine.spine.audit.tiling import Row
 from engine.spine.vertebrae import Bounds, Point, Vertebra
 
-__all__ = ["LaidOut", "at_border", "lay_out", "looks_cut", "ordered", "rib_bearing", "same_place"]
+__all__ = ["LaidOut", "at_border", "has_body", "lay_out", "looks_cut", "ordered", "rib_bearing", "same_place"]
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +77,11 @@ def at_border(vertebra: Vertebra, fov_mm: Bounds | None) -> bool:
     return bool(min(low.min(), high.min()) < BORDER_MM)
 
 
+def has_body(vertebra: Vertebra) -> bool:
+    """Whether only arch or processes of a truncated vertebra are cut, as measuring found."""
+    return "process_cut" in vertebra.flags
+
+
 def looks_cut(vertebrae: Sequence[Vertebra], order: Sequence[int]) -> list[int]:
     """Return end objects that are much smaller than their neighbours, as if cut."""
     found = []
@@ -101,16 +106,15 @@ def rib_bearing(points: Floats, heads: Sequence[Point]) -> NDArray[np.bool_]:
     bearing = np.zeros(n, dtype=bool)
     if n < 2:
         return bearing
-    down = -points[:, 2]
+    steps = np.gradient(points, axis=0)
+    lengths = np.linalg.norm(steps, axis=1)
     for head in heads:
-        at = float(np.interp(-head[2], down, np.arange(n)))
-        if -head[2] < down[0]:
-            at = (-head[2] - down[0]) / max(down[1] - down[0], 1.0)
-        elif -head[2] > down[-1]:
-            at = n - 1 + (-head[2] - down[-1]) / max(down[-1] - down[-2], 1.0)
-        nearest = round(at + RIB_SHIFT)
-        if 0 <= nearest < n:
-            bearing[nearest] = True
+        # Along the spine, not along z: heads lie behind the bodies, and the neck leans.
+        along = ((np.array(head) - points) * steps).sum(axis=1) / lengths**2
+        nearest = int(np.argmin(np.abs(along)))
+        place = round(nearest + float(along[nearest]) + RIB_SHIFT)
+        if 0 <= place < n:
+            bearing[place] = True
     return bearing
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "UPSIDE_DOWN",
     "UPSIDE_DOWN_OR_NAMES",
     "alternative",
+    "border",
     "correction",
     "missing",
     "renumbered",
@@ -88,6 +89,17 @@ def missing(levels: Sequence[str], above: str, below: str) -> str:
     """
     what = "a vertebra is" if len(levels) == 1 else f"{len(levels)} vertebrae are"
     return f"Between {above} and {below} {what} missing ({', '.join(levels)})."
+
+
+def border(name: str, *, body: bool) -> str:
+    """Say what the border of the image cuts.
+
+    >>> border("L5", body=False)
+    "The border of the image cuts off a part of L5's arch."
+    """
+    if body:
+        return f"{name} is cut by the border of the image; its sizes are not used."
+    return f"The border of the image cuts off a part of {name}'s arch."
 
 
 def uneven(above: str, below: str, share: float) -> str:

@@ -348,9 +348,9 @@ def test_a_collapsed_body_is_a_note_only() -> None:
 
 
 def test_a_vertebra_beside_the_line_is_told() -> None:
-    """L2 30 mm to the side is probably something else."""
+    """L2 36 mm to the side is probably something else."""
     moved = list(loin())
-    moved[4] = dataclasses.replace(moved[4], centre_mm=(30.0, 21.0, 38.0))
+    moved[4] = dataclasses.replace(moved[4], centre_mm=(36.0, 21.0, 38.0))
     audit = audit_numbering(moved, anchors=BOTH)
     assert audit.has("off_course")
     assert audit.verdict != "trusted"
