@@ -4,11 +4,14 @@ Knows numbers of the literature and nothing of pictures. Sizes are means of adul
 single people differ by about a tenth (see :mod:`engine.spine.phantoms.traits`).
 
 Sources:
-bodies, canal, pedicles, processes of C2–C7: 10.1097/00007632-199108000-00001, of T1–T12:
-10.1097/00007632-199108000-00006, of L1–L5: 10.1097/00007632-199203000-00010 (Panjabi et al.);
-thoracic discs: 10.1111/j.1469-7580.2011.01397.x (Kunkel et al.); cervical and lumbar discs:
-10.1097/00007632-198603000-00010 (Gilad and Nissan). C1, the dens, heights in front against
-behind, and the reach of spinous processes behind the body are drawn after CTs and not measured.
+widths, depths, canal, pedicles and processes of C2–C7: 10.1097/00007632-199108000-00001, of T1–T12:
+10.1097/00007632-199108000-00006, of L1–L5: 10.1097/00007632-199203000-00010 (Panjabi et al., the
+same twelve spines), and heights of C2–T10; heights of T11–L5 between those and the pooled ones of
+18 studies (Bonczar et al., Surg Radiol Anat 2024;47:22), because bones measured dry are lower than
+in CTs; thoracic discs: 10.1111/j.1469-7580.2011.01397.x (Kunkel et al.); cervical and lumbar
+discs: 10.1097/00007632-198603000-00010 (Gilad and Nissan) and CTs of 302 people (Yadav et al., Int
+J Spine Surg 2020;14:175). C1, the dens, T13, L6, heights in front of C2–T10 against behind, and
+the reach of processes behind the body are drawn after CTs and not measured.
 """
 
 from __future__ import annotations
@@ -87,15 +90,15 @@ _TABLE: Final[dict[str, tuple[float, ...]]] = {
     "T8": (29.4, 30.6, 28, 29.4, 18.8, 17.7, 17.7, 15.9, 6.7, 12.5, 60, 37, 33, 5.2),
     "T9": (30.7, 32.8, 29.2, 30.8, 19.4, 18.3, 17.9, 15.7, 7.5, 13.9, 59, 38, 29, 5.6),
     "T10": (32, 35.3, 30.4, 31.5, 20.3, 19.2, 18.2, 15.6, 8.4, 14.7, 57, 39, 24, 6),
-    "T11": (35, 38.9, 31.7, 32, 21.4, 20.2, 19.4, 16, 8.7, 17, 52, 40, 20, 6.8),
-    "T12": (38.8, 41.5, 32.7, 33.3, 22.8, 21.8, 22, 18, 8.6, 16.7, 48, 42, 17, 7.6),
-    "T13": (40, 42.5, 33.4, 34, 23.4, 22.6, 22.8, 18.4, 8.7, 16.3, 50, 44, 16, 8.2),
-    "L1": (41.2, 43.3, 34.1, 35, 24, 23.4, 23.7, 18.8, 8.7, 15.9, 71, 46, 15, 8.8),
-    "L2": (42.6, 45.5, 34.6, 35, 24.6, 24.6, 23.8, 18.2, 8.9, 15, 77, 47, 15, 10),
-    "L3": (44.1, 47.6, 35.1, 34.9, 24.4, 25.3, 24.3, 17.6, 10.3, 14.5, 86, 47, 14, 10.8),
-    "L4": (46.4, 49, 35.4, 34.3, 24, 25.6, 25.4, 18.4, 13.2, 15.3, 81, 45, 13, 11.3),
-    "L5": (47.4, 49.4, 34.8, 33.6, 22.8, 26.6, 27, 19.3, 17.2, 17.5, 90, 40, 10, 10.4),
-    "L6": (47.8, 49.6, 34.6, 33.2, 22.4, 26.6, 27.6, 19.3, 18, 18, 92, 37, 9, 9.4),
+    "T11": (35, 38.9, 31.7, 32, 22.4, 20.9, 19.4, 16, 8.7, 17, 52, 40, 20, 6.4),
+    "T12": (38.8, 41.5, 32.7, 33.3, 24, 22.2, 22, 18, 8.6, 16.7, 48, 42, 17, 7),
+    "T13": (40, 42.5, 33.4, 34, 24.8, 23, 22.8, 18.4, 8.7, 16.3, 50, 44, 16, 7.4),
+    "L1": (41.2, 43.3, 34.1, 35, 25.9, 24.1, 23.7, 18.8, 8.7, 15.9, 71, 46, 15, 7.8),
+    "L2": (42.6, 45.5, 34.6, 35, 26.3, 25.1, 23.8, 18.2, 8.9, 15, 77, 47, 15, 9),
+    "L3": (44.1, 47.6, 35.1, 34.9, 26, 26.1, 24.3, 17.6, 10.3, 14.5, 86, 47, 14, 9.9),
+    "L4": (46.4, 49, 35.4, 34.3, 25.2, 26.2, 25.4, 18.4, 13.2, 15.3, 81, 45, 13, 10.5),
+    "L5": (47.4, 49.4, 34.8, 33.6, 23.6, 26.8, 27, 19.3, 17.2, 17.5, 90, 40, 10, 9.6),
+    "L6": (47.8, 49.6, 34.6, 33.2, 23.2, 26.8, 27.6, 19.3, 18, 18, 92, 37, 9, 9),
 }
 
 
