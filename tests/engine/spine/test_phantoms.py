@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -252,6 +253,30 @@ def test_tissues_have_their_ct_numbers(trunk: SpinePhantom) -> None:
     assert parts[3] > 0.08  # fat
     assert parts[5] > 0.12  # soft tissue
     assert parts[2] < 0.08  # little between lung and fat
+
+
+@pytest.mark.shared_data
+def test_tissues_are_like_those_of_a_real_ct(shared_data: Path) -> None:
+    """Bodies, discs and all of a lumbar CT of 3 mm have the medians and spreads of a real one.
+
+    The real CT is of a patient without contrast, with soft bone; its masks are a model's.
+    """
+    folder = shared_data / "ct" / "totalseg_example"
+    voxels = np.asarray(nibabel.load(folder / "images" / "ct.nii.gz").dataobj)
+    parts = np.asarray(nibabel.load(folder / "labels" / "totalseg_vertebrae_body.nii.gz").dataobj)
+    traits = Traits(tissues=Tissues(trabecular=120.0, cortical=700.0, shell_mm=0.8))
+    phantom = drawn(4, levels=("T12", "L5"), spacing_mm=3.0, traits=traits, scan=Scan())
+    bodies = phantom.bodies & (phantom.labels != 26)
+    drawn_hu = phantom.volume.voxels
+    pairs = [
+        (voxels[parts == 1], drawn_hu[bodies], (30, 45, 80)),
+        (voxels[parts == 2], drawn_hu[phantom.structure("discs")], (20, 20, 45)),
+    ]
+    for real, ours, tolerance in pairs:
+        for quantile, most in zip((25, 50, 75), tolerance, strict=True):
+            assert np.percentile(ours, quantile) == pytest.approx(
+                np.percentile(real, quantile), abs=most
+            )
 
 
 @pytest.mark.parametrize("trabecular", [50.0, 280.0])
