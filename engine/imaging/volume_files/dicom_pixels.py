@@ -6,7 +6,9 @@ a missing decoder is named with the line that installs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import pydicom
@@ -15,11 +17,12 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
 from engine.errors import MissingBackendError, VolumeError
 from engine.imaging import regridding
 from engine.imaging.volume_files.codestreams import stated_size
+from engine.imaging.volume_files.decoding import decode_in_order
 from engine.imaging.volume_files.dicom_geometry import SlicePlan
 from engine.imaging.volume_files.dicom_headers import BROKEN_DICOM, Frame, open_dicom
 from engine.imaging.volume_files.results import Watch
@@ -29,6 +32,8 @@ from engine.imaging.volumes import AIR_HU
 __all__ = ["build_voxels", "check_decoder"]
 
 _INSTALL = 'pip install python-gdcm "pylibjpeg[all]"'
+_NATIVE = frozenset([*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes])
+_NATIVE |= {UID(f"1.2.840.10008.1.2.4.20{last}") for last in (1, 2, 3)}  # HTJ2K
 _NEEDED = [
     *("TransferSyntaxUID", "SOPClassUID", "SamplesPerPixel", "PhotometricInterpretation"),
     *("PlanarConfiguration", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored"),
@@ -75,35 +80,60 @@ def build_voxels(plan: SlicePlan, sources: Sequence[Source], watch: Watch) -> ND
     voxels = np.empty(plan.shape, np.float32, order="F")
     before: NDArray[np.float32] | None = None
     done = 0
-    for at, plane in enumerate(_planes(plan, sources)):
-        depth = float(plan.depths[at])
-        # All planes up to this slice lie between it and the one before.
-        while done < plan.shape[2] and done <= depth + 1e-6:
-            if before is None or abs(done - depth) < 1e-6:
-                voxels[:, :, done] = plane.T  # (row j, column i) -> (i, j)
-            else:
-                share = np.float32((depth - done) / (depth - float(plan.depths[at - 1])))
-                voxels[:, :, done] = (before * share + plane * (1 - share)).T
-            done += 1
-        before = plane
-        watch.on_progress(at + 1, len(plan.frames))
+    with closing(_planes(plan, sources)) as planes:
+        for at, plane in enumerate(planes):
+            depth = float(plan.depths[at])
+            # All planes up to this slice lie between it and the one before.
+            while done < plan.shape[2] and done <= depth + 1e-6:
+                if before is None or abs(done - depth) < 1e-6:
+                    voxels[:, :, done] = plane.T  # (row j, column i) -> (i, j)
+                else:
+                    share = np.float32((depth - done) / (depth - float(plan.depths[at - 1])))
+                    voxels[:, :, done] = (before * share + plane * (1 - share)).T
+                done += 1
+            before = plane
+            watch.on_progress(at + 1, len(plan.frames))
     return voxels
 
 
-def _planes(plan: SlicePlan, sources: Sequence[Source]) -> Iterator[NDArray[np.float32]]:
+def _planes(plan: SlicePlan, sources: Sequence[Source]) -> Generator[NDArray[np.float32]]:
     """Yield slices ``(J, I) float32`` in HU, moved to their place on the grid."""
     shape = (plan.shape[1], plan.shape[0])
+    asked: deque[Dataset] = deque()
+    requests = _requests(plan, sources, asked)
+    if any(UID(frame.syntax) in _NATIVE for frame in plan.frames):
+        results = decode_in_order(requests, count=len(plan.frames))
+    else:
+        results = (_decoded(dataset, index) for dataset, index in requests)
+    with closing(results):
+        for at, (frame, stored) in enumerate(zip(plan.frames, results, strict=True)):
+            if stored is None or stored.shape != (frame.rows, frame.columns):
+                raise _damaged(at)
+            plane = _in_hu(stored, frame, asked.popleft())
+            if plan.is_shifted:
+                i, j = plan.shifts[at]
+                plane = regridding.shift_plane(
+                    plane, start=(-float(j), -float(i)), shape=shape, outside=AIR_HU
+                )
+            yield plane
+
+
+def _requests(
+    plan: SlicePlan, sources: Sequence[Source], asked: deque[Dataset]
+) -> Iterator[tuple[Dataset, int]]:
+    """Yield file and index of each frame; ``asked`` gets the files in the same order."""
     opened: tuple[int, Dataset] | None = None
     for at, frame in enumerate(plan.frames):
         if opened is None or opened[0] != frame.file:
             opened = frame.file, _opened(sources[frame.file], at)
-        plane = _in_hu(_stored(opened[1], frame, at), frame, opened[1])
-        if plan.is_shifted:
-            i, j = plan.shifts[at]
-            plane = regridding.shift_plane(
-                plane, start=(-float(j), -float(i)), shape=shape, outside=AIR_HU
-            )
-        yield plane
+        dataset = opened[1]
+        try:
+            index = frame.index if int(dataset.get("NumberOfFrames") or 1) > 1 else 0
+            _check_stream(dataset, frame, index, at)
+        except BROKEN_DICOM:
+            raise _damaged(at) from None
+        asked.append(dataset)
+        yield dataset, index
 
 
 def _opened(source: Source, at: int) -> Dataset:
@@ -122,18 +152,11 @@ def _opened(source: Source, at: int) -> Dataset:
         raise _damaged(at) from None
 
 
-def _stored(dataset: Dataset, frame: Frame, at: int) -> NDArray[np.generic]:
-    """Return the stored values ``(rows, columns)``."""
+def _decoded(dataset: Dataset, index: int) -> NDArray[np.generic] | None:
     try:
-        is_many = int(dataset.get("NumberOfFrames") or 1) > 1
-        index = frame.index if is_many else 0
-        _check_stream(dataset, frame, index, at)
-        stored = pixel_array(dataset, index=index, raw=True)
+        return pixel_array(dataset, index=index, raw=True)
     except (*BROKEN_DICOM, RuntimeError):
-        raise _damaged(at) from None
-    if stored.shape != (frame.rows, frame.columns):
-        raise _damaged(at)
-    return stored
+        return None
 
 
 def _check_stream(dataset: Dataset, frame: Frame, index: int, at: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import zlib
 
 import gdcm
 import imagecodecs
 import numpy as np
+import psutil
 import pydicom
 import pytest
 from pydicom.encaps import encapsulate
@@ -23,7 +25,8 @@ from pydicom.uid import (
 )
 
 from engine.errors import MissingBackendError, TooLargeError, VolumeError
-from engine.imaging.volume_files import codestreams, dicom_pixels, read_volume
+from engine.imaging.volume_files import codestreams, decoding, dicom_pixels, read_volume
+from engine.imaging.volume_files.results import Watch
 from tests.engine.imaging.volume_files.ct_files import dicom_bytes, enhanced, slices, values, zipped
 
 
@@ -131,6 +134,7 @@ def test_damaged_compressed_pixels_are_refused(capfd) -> None:
     )
     with pytest.raises(VolumeError, match="pixels of slice 3 are damaged"):
         read_volume(zipped(files))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(("syntax", "encode"), KINDS)
@@ -141,7 +145,7 @@ def test_a_stream_that_states_another_size_is_never_decoded(monkeypatch, syntax,
     files = {
         str(k): compressed(one, syntax, lambda _: encode(big)) for k, one in enumerate(slices())
     }
-    monkeypatch.setattr(dicom_pixels, "pixel_array", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr(decoding.DecodingProcess, "decode", lambda *_: pytest.fail("decoded"))
     with pytest.raises(VolumeError, match="pixels of slice 1 are damaged"):
         read_volume(zipped(files))
 
@@ -163,3 +167,50 @@ def test_the_encoders_here_are_not_the_decoders_there() -> None:
     """The comparison means something: files are made by imagecodecs and read by GDCM."""
     assert gdcm.Version.GetVersion()
     assert "gdcm" in pydicom.pixels.get_decoder(JPEG2000Lossless).available_plugins
+
+
+def children() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def test_a_decoder_that_crashes_ends_in_a_sentence(monkeypatch) -> None:
+    """Native decoders crash on some damaged streams; the process that dies is not this one."""
+    usual = decoding.DecodingProcess.decode
+
+    def crash(self, dataset, index):
+        self._process.send_signal(signal.SIGSEGV)
+        self._process.wait(10)
+        return usual(self, dataset, index)
+
+    before = children()
+    files = {str(k): compressed(one, *KINDS[0]) for k, one in enumerate(slices())}
+    monkeypatch.setattr(decoding.DecodingProcess, "decode", crash)
+    with pytest.raises(VolumeError, match="pixels of slice 1 are damaged"):
+        read_volume(zipped(files))
+    assert children() == before
+
+
+def test_a_decoder_that_hangs_is_ended(monkeypatch) -> None:
+    """After the time limit the slice counts as damaged."""
+    monkeypatch.setattr(decoding, "_TIMEOUT_S", 0.0)
+    files = {str(k): compressed(one, *KINDS[0]) for k, one in enumerate(slices(count=2))}
+    with pytest.raises(VolumeError, match=r"pixels of slice [12] are damaged"):
+        read_volume(zipped(files))
+
+
+def test_cancelling_leaves_no_process() -> None:
+    """An error of the listener in the middle of a series ends all decoding processes."""
+
+    def cancel(done, _total) -> None:
+        if done == 5:
+            raise KeyboardInterrupt("cancelled")
+
+    before = children()
+    files = {str(k): compressed(one, *KINDS[0]) for k, one in enumerate(slices(count=20))}
+    with pytest.raises(KeyboardInterrupt, match="cancelled"):
+        read_volume(zipped(files), watch=Watch(on_progress=cancel))
+    assert children() == before

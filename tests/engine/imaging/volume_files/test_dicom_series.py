@@ -484,3 +484,22 @@ def test_other_real_files_are_read_or_told(shared_data) -> None:
     ):
         with pytest.raises(VolumeError, match=words):
             read_volume(shared_data / name)
+
+
+@pytest.mark.parametrize("angles", [(0, 0), (20, 0), (0, 35), (25, -40)])
+def test_oblique_series_lie_where_another_library_puts_them(tmp_path, angles) -> None:
+    """SimpleITK's own series reader maps each voxel to the same point (it counts in LPS)."""
+    import SimpleITK as sitk  # noqa: N813 – as its own documentation does
+
+    a, b = np.radians(angles)
+    across = np.array([np.cos(a), np.sin(a), 0])
+    down = np.array([-np.sin(a) * np.cos(b), np.cos(a) * np.cos(b), np.sin(b)])
+    folder = save(tmp_path / "ct", slices(orientation=(*across, *down)))
+    found = read_volume(folder)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    image = reader.Execute()
+    corners = [(i, j, k) for i in (0, 23) for j in (0, 19) for k in (0, 7)]
+    theirs = np.array([image.TransformIndexToPhysicalPoint(corner) for corner in corners])
+    np.testing.assert_allclose(theirs * LPS, found.volume.world(corners), atol=1e-6)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image).T, found.volume.voxels)
