@@ -36,7 +36,7 @@ _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # arrays have no truth value
 class Volume:
     """Voxels in Hounsfield units and where they are.
 
@@ -211,7 +211,7 @@ class Volume:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # arrays have no truth value
 class VolumeSlice:
     """One slice ``pixels (rows, columns) float32`` in HU, and the way back into the volume.
 
