@@ -97,8 +97,8 @@ def measure_vertebrae(
         for value, name, box in _boxes(labels, names)
         if (body := _body(labels, value, name, box, spacing, matrix)) is not None
     ]
-    bodies.sort(key=lambda body: -body.centre[2])
     bodies = _realigned(bodies, spacing, matrix)
+    bodies.sort(key=lambda body: -body.centre[2])
     tangents = _tangents(np.array([body.centre for body in bodies]))
     return tuple(_record(b, t, spacing, matrix, hu) for b, t in zip(bodies, tangents, strict=True))
 
@@ -114,6 +114,7 @@ class _Body:
     body: Mask
     depth: NDArray[np.float32]  # mm to the object's surface
     centre: Floats
+    middle: Floats  # of the whole object
     extent: Floats  # voxels of the whole map along each axis
     truncated: bool
     two_parts: bool
@@ -199,6 +200,7 @@ def _body(
         body=body,
         depth=depth.astype(np.float32),
         centre=_to_mm(np.argwhere(body).mean(axis=0) + offset, affine),
+        middle=_to_mm(np.argwhere(whole).mean(axis=0) + offset, affine),
         extent=np.array(labels.shape, dtype=np.float64),
         truncated=any(low or high for low, high in at_border),
         two_parts=count > 1 and order[1] >= SECOND_PART_SHARE * order.sum(),
@@ -227,29 +229,29 @@ def _opened_body(whole: Mask, depth: Floats, spacing: Floats) -> Mask:
 def _realigned(bodies: list[_Body], spacing: Floats, affine: Floats) -> list[_Body]:
     """Look again where a body lies far beside the line through its neighbours.
 
-    In a collapsed vertebra the arch can be thicker than the body; then the thick part nearest to
-    that line is the body.
+    In a collapsed vertebra the arch can be thicker than the body, and in coarse voxels the two run
+    together; then the thick part nearest to that line is the body.
     """
+    order = sorted(range(len(bodies)), key=lambda i: -bodies[i].middle[2])
     result = list(bodies)
-    for i, body in enumerate(bodies):
-        around = [bodies[at].centre for at in (i - 1, i + 1) if 0 <= at < len(bodies)]
-        if len(around) < 2:
-            continue
-        beside = np.linalg.norm((body.centre - (around[0] + around[1]) / 2.0)[:2])
-        if beside <= ASTRAY_MM:
-            continue
-        line = (around[0] + around[1]) / 2.0
-        candidates = _thick_parts(body, spacing, affine)
-        nearest = min(candidates, key=lambda c: float(np.linalg.norm(c.centre - line)), default=body)
-        if np.linalg.norm(nearest.centre - line) < 0.6 * np.linalg.norm(body.centre - line):
-            result[i] = nearest
+    for _ in range(2):  # neighbours may be astray themselves at first
+        for above, here, below in zip(order, order[1:], order[2:], strict=False):
+            body = result[here]
+            line = (result[above].centre + result[below].centre) / 2.0
+            astray = float(np.linalg.norm(body.centre - line))
+            if astray <= ASTRAY_MM:
+                continue
+            parts = _thick_parts(body, spacing, affine)
+            apart = [float(np.linalg.norm(part.centre - line)) for part in parts]
+            if min(apart) < 0.7 * astray:
+                result[here] = parts[int(np.argmin(apart))]
     return result
 
 
 def _thick_parts(body: _Body, spacing: Floats, affine: Floats) -> list[_Body]:
     """Return the object with each of its thick parts taken for the body."""
     found = []
-    for share in (OPENING_SHARE, 0.5, 0.4):
+    for share in (0.8, OPENING_SHARE, 0.5):
         radius = share * float(body.depth.max())
         cores, count = ndimage.label(body.depth >= radius)
         for core in range(1, count + 1):

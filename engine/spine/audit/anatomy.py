@@ -96,10 +96,12 @@ def _levels(thoracic: int, lumbar: int) -> tuple[str, ...]:
 
 # One presacral vertebra more in 18, one fewer in 14 of 418 people: Tins and Balain, Insights
 # Imaging 7:199 (2016), doi:10.1007/s13244-016-0468-7. How these split between chest and loin is
-# our assumption (two thirds in the loin).
+# our assumption (two thirds in the loin). One more in the chest and one fewer in the loin, or the
+# reverse: 4 and 5 of 748 columns (Bergman, Afifi and Miyauchi, Illustrated Encyclopedia of Human
+# Anatomic Variation, part V).
 VARIANTS: tuple[Variant, ...] = (
     Variant(name="regular", sentence="12 thoracic and 5 lumbar vertebrae", levels=_levels(12, 5),
-            prior=0.923),
+            prior=0.911),
     Variant(name="L6", sentence="six lumbar vertebrae (L6)", levels=_levels(12, 6), prior=0.029),
     Variant(name="T13", sentence="thirteen thoracic vertebrae (T13)", levels=_levels(13, 5),
             prior=0.014),
@@ -107,4 +109,10 @@ VARIANTS: tuple[Variant, ...] = (
             prior=0.022),
     Variant(name="eleven thoracic", sentence="eleven thoracic vertebrae", levels=_levels(11, 5),
             prior=0.012),
+    Variant(name="eleven thoracic, six lumbar",
+            sentence="eleven thoracic and six lumbar vertebrae", levels=_levels(11, 6),
+            prior=0.006),
+    Variant(name="thirteen thoracic, four lumbar",
+            sentence="thirteen thoracic and four lumbar vertebrae", levels=_levels(13, 4),
+            prior=0.006),
 )  # fmt: skip

@@ -54,7 +54,9 @@ class _Case:
     """What all steps share: upright vertebrae, their order, and the weighed hypotheses."""
 
     vertebrae: tuple[Vertebra, ...]  # upright, as given otherwise
-    order: tuple[int, ...]  # from the head down, copies left out
+    order: tuple[int, ...]  # from the head down, copies and scraps left out
+    everything: tuple[int, ...]  # the same with scraps
+    scraps: dict[int, bool]  # hardly in view: index -> whether at the upper end
     copies: tuple[tuple[int, int], ...]
     truncated: tuple[bool, ...]  # by the border of the image
     cut: tuple[bool, ...]  # so that its body is not whole
@@ -128,7 +130,7 @@ def audit_numbering(
         correction=correction,
         confidences=_confidences(case, agreement, issues),
         truncated=case.truncated,
-        order=case.order,
+        order=case.everything,
         sentences=wording.sentences(verdict, right, issues, readings, alternatives, correction),
     )
 
@@ -175,6 +177,8 @@ def _prepare(
     for i in rows.looks_cut(upright, order):
         truncated[i] = True
     cut = [is_cut and not rows.has_body(v) for is_cut, v in zip(truncated, given, strict=True)]
+    scraps = rows.scraps(upright, order, cut, anchors)
+    everything, order = order, [i for i in order if i not in scraps]
     # An arch that is cut has no volume to compare, though its body's height and place hold.
     measured = [
         replace(v, volume_ml=None) if is_cut else v
@@ -184,6 +188,8 @@ def _prepare(
     return _Case(
         vertebrae=upright,
         order=tuple(order),
+        everything=tuple(everything),
+        scraps=scraps,
         copies=tuple(copies),
         truncated=tuple(truncated),
         cut=tuple(cut),
@@ -199,9 +205,29 @@ def _labels_of(case: _Case, hypothesis: Hypothesis) -> tuple[str, ...]:
     for index, label in zip(case.laid_out.indices, hypothesis.labels, strict=True):
         if index >= 0:
             names[index] = label
+    for at_top in (True, False):
+        _name_scraps(case, hypothesis, names, at_top=at_top)
     for kept, copy in case.copies:
         names[copy] = names[kept]
     return tuple(names)
+
+
+def _name_scraps(case: _Case, hypothesis: Hypothesis, names: list[str], *, at_top: bool) -> None:
+    """Name what is hardly in view by counting on from the row's end, the nearest first."""
+    ends = [i for i, upper in case.scraps.items() if upper == at_top]
+    # Their places say little (a process may hang below the next body), their names' order more.
+    step = -1 if at_top else 1
+    ends.sort(key=lambda i: step * (level_of(case.vertebrae[i].label) or 0))
+    places = [p for p, index in enumerate(case.laid_out.indices) if index >= 0]
+    if not ends or not places:
+        return
+    place = places[0] if at_top else places[-1]
+    double = hypothesis.kind[place] == DOUBLE
+    level = hypothesis.first[place] + (1 if double and not at_top else 0)
+    for far, index in enumerate(ends, start=1):
+        at = level - far if at_top else level + far
+        levels = hypothesis.variant.levels
+        names[index] = levels[min(max(at, 1), len(levels) - 1)]
 
 
 def _ranked(case: _Case) -> dict[tuple[str, ...], float]:
@@ -336,7 +362,7 @@ def _border_issues(case: _Case) -> list[Issue]:
             indices=(i,),
             sentence=wording.border(names[i], body=case.cut[i]),
         )
-        for i in case.order
+        for i in case.everything
         if case.truncated[i]
     ]
 

@@ -1,6 +1,6 @@
 """Which naming is right: every way to place the row on a spine, weighed against the given names.
 
-A hypothesis is a variant of the spine (regular, L6, T13, four lumbar, eleven thoracic), the level
+A hypothesis is a variant of the spine (regular, L6, T13, four lumbar, eleven thoracic …), the level
 of the first object, and the best tiling that follows (missing, merged, split). Its posterior is ::
 
     prior(variant) · sizes and distances ^ 0.35 · landmarks · tiling · P(given names | levels)

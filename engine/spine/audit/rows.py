@@ -15,7 +15,17 @@ from engine.spine.audit.hypotheses import name_place
 from engine.spine.audit.tiling import Row
 from engine.spine.vertebrae import Bounds, Point, Vertebra
 
-__all__ = ["LaidOut", "at_border", "has_body", "lay_out", "looks_cut", "ordered", "rib_bearing", "same_place"]
+__all__ = [
+    "LaidOut",
+    "at_border",
+    "has_body",
+    "lay_out",
+    "looks_cut",
+    "ordered",
+    "rib_bearing",
+    "same_place",
+    "scraps",
+]
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +36,8 @@ SAME_PLACE_SHARE = 0.3
 SAME_PLACE_MM = 9.0
 CUT_SHARE = 0.62
 """An object at an end of the row below this share of its neighbour's size looks cut."""
+SCRAP_SHARE = 0.4
+"""A cut object below this share of the nearest whole one is a scrap."""
 LOCK_REACH = 0.45
 """A landmark belongs to an object within this share of the usual step."""
 RIB_SHIFT = 0.15
@@ -80,6 +92,32 @@ def at_border(vertebra: Vertebra, fov_mm: Bounds | None) -> bool:
 def has_body(vertebra: Vertebra) -> bool:
     """Whether only arch or processes of a truncated vertebra are cut, as measuring found."""
     return "process_cut" in vertebra.flags
+
+
+def scraps(
+    vertebrae: Sequence[Vertebra],
+    order: Sequence[int],
+    cut: Sequence[bool],
+    anchors: Anchors,
+) -> dict[int, bool]:
+    """Return end objects of which hardly a part is in view: index → whether it is the upper end.
+
+    What is seen of them is a process, whose place says nothing about the body's. At an end with
+    skull or sacrum in view the image goes on, so nothing there is a scrap.
+    """
+    whole = [place for place, i in enumerate(order) if not cut[i]]
+    found = {}
+    for place, i in enumerate(order):
+        volume = vertebrae[i].volume_ml
+        if not cut[i] or volume is None or not whole:
+            continue
+        nearest = min(whole, key=lambda other: abs(other - place))
+        usual = vertebrae[order[nearest]].volume_ml
+        if usual is not None and volume < SCRAP_SHARE * usual:
+            upper = 2 * place < len(order)
+            if (anchors.skull_mm if upper else anchors.sacrum_mm) is None:
+                found[i] = upper
+    return found
 
 
 def looks_cut(vertebrae: Sequence[Vertebra], order: Sequence[int]) -> list[int]:

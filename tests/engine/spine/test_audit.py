@@ -16,6 +16,7 @@ from engine.spine.audit import (
     audit_numbering,
     with_confidence,
 )
+from engine.spine.audit.anatomy import VARIANTS
 from engine.spine.vertebrae import Vertebra, shift_names
 
 # Centres of an ordinary lumbar spine, mm: (name, y, z, height, volume). Lumbar bodies bow forward.
@@ -439,3 +440,22 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         "sys.exit(bool({'numpy', 'scipy', 'torch', 'nibabel'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_prior_chances_of_all_counts_sum_to_one() -> None:
+    """The table of variants is a probability distribution, each with its own levels."""
+    assert sum(v.prior for v in VARIANTS) == pytest.approx(1.0)
+    assert len({v.levels for v in VARIANTS}) == len(VARIANTS)
+
+
+def test_a_rim_of_a_vertebra_is_no_vertebra_out_of_order() -> None:
+    """Of T9 only the tip of its process is in view, lower than T10's centre: still trusted."""
+    tip = Vertebra(
+        label="T9", centre_mm=(0.0, -45.0, 150.0), volume_ml=2.0, height_mm=6.0, truncated=True
+    )
+    audit = audit_numbering([tip, *loin()], anchors=BOTH)
+    assert audit.verdict == "trusted"
+    assert [i.kind for i in audit.issues] == ["border"]
+    shifted = audit_numbering(shift_names([tip, *loin()], -1), anchors=BOTH)
+    assert shifted.verdict == "wrong"
+    assert shifted.correction.labels[0] == "T9"
