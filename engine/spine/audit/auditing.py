@@ -33,7 +33,7 @@ __all__ = ["audit_numbering"]
 
 TRUSTED = 0.90
 """Least probability of all names being right for the verdict ``trusted``."""
-TRUSTED_AGAINST_LANDMARK = 0.97
+TRUSTED_AGAINST_LANDMARK = 0.94
 """The same when one landmark contradicts the names (a rib may be missed, or there are 23 or 25)."""
 REFUTED = 0.02
 """Below this probability the given names are refuted."""
@@ -42,7 +42,7 @@ PREFERRED = 0.60
 LISTED = 0.01
 MOST_LISTED = 6
 OFF_COURSE_MM = 28.0
-UNEVEN = (0.60, 1.50)
+UNEVEN = (0.55, 1.50)
 """A distance outside of these shares of what its levels ask for is told."""
 UNUSUAL_SHARE = 0.70
 """A body lower than this share of both neighbours is told (it may have collapsed)."""
