@@ -6,7 +6,8 @@
     ├── InputError                 the caller sent something that cannot be used
     │   ├── RequestError           names or types of the request are wrong
     │   ├── PictureError           the bytes are not a picture that we can read
-    │   └── TooLargeError          bytes or pixels above the stated limit
+    │   ├── VolumeError            the files are not one CT in Hounsfield units that we can read
+    │   └── TooLargeError          bytes, pixels, voxels or files above the stated limit
     ├── SettingsError              a LIGHTBOX_* value is not usable
     ├── ModelError                 a model folder is incomplete, altered or of an unsafe kind
     ├── MissingBackendError        an optional library or file is not installed
@@ -32,6 +33,7 @@ __all__ = [
     "RequestError",
     "SettingsError",
     "TooLargeError",
+    "VolumeError",
 ]
 
 
@@ -59,8 +61,14 @@ class PictureError(InputError):
     code = "bad_picture"
 
 
+class VolumeError(InputError):
+    """The files are damaged, no CT, not in Hounsfield units, or do not form one volume."""
+
+    code = "bad_volume"
+
+
 class TooLargeError(InputError):
-    """An upload has more bytes, or a picture more pixels, than the limit allows."""
+    """An upload has more bytes or files, or a picture more pixels, than the limit allows."""
 
     code = "too_large"
 

@@ -31,6 +31,7 @@ def test_codes_are_stable_and_distinct() -> None:
         "bad_input",
         "bad_request",
         "bad_picture",
+        "bad_volume",
         "too_large",
         "bad_setting",
         "bad_model",
