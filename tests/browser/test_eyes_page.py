@@ -192,3 +192,14 @@ def test_nothing_can_be_clicked_before_the_page_has_started(eyes: EyeServer, vis
     held[0].continue_()
     slow.wait_for_selector("#lightbox-eyes[data-started]", timeout=30_000)
     assert not slow.evaluate("document.querySelector('.lb-columns').inert")
+
+
+def test_the_page_says_how_good_the_model_is(eyes: EyeServer, visit: Visit) -> None:
+    """Accuracy with its interval, and the limits, stand on the page behind one click."""
+    page = visit(eyes.page).page
+    assert not page.is_visible(".lb-how li")
+    page.click(".lb-how summary")
+    told = page.inner_text(".lb-how")
+    assert "Balanced accuracy over Cataract, Conjunctivitis, Healthy" in told
+    assert "95 % interval" in told
+    assert "Stye has 8 photographs" in told

@@ -8,8 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+from engine.eyes.figures import accuracy_sentences
 from engine.eyes.wording import NOTICE
+from engine.inference import cards
 from engine.settings import Settings
+from engine.shipped import shipped
 from ui_gradio.eyes.examples import EXAMPLES
 
 __all__ = ["START", "TITLE", "WEB", "manifest", "page_html", "polish"]
@@ -47,6 +50,7 @@ def page_html(settings: Settings, *, path: str) -> str:
         "%HOME%": home,
         "%MAX_UPLOAD%": str(settings.max_upload_mb),
         "%NOTICE%": escape(NOTICE),
+        "%FIGURES%": "".join(f"<li>{escape(sentence)}</li>" for sentence in _figures(settings)),
         "%EXAMPLES%": "".join(
             f'<li><button type="button" data-example="{example.name}">'
             f'<img src="./examples/{example.name}" alt="" loading="lazy">'
@@ -68,6 +72,11 @@ def polish(html: str) -> str:
     html = re.sub(r'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>', "", html)
     html = html.replace("<head>", f"<head>\n<title>{TITLE}</title>", 1)
     return html.replace("</head>", f"{_HEAD}</head>", 1)
+
+
+def _figures(settings: Settings) -> tuple[str, ...]:
+    card = cards.load(settings.eye_model or shipped("models", "eyes"))
+    return accuracy_sentences(card)
 
 
 def manifest() -> dict[str, object]:
