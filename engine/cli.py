@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_env()
         logging.basicConfig(
-            level=settings.log_level,
+            level=_log_level(options, settings),
             stream=sys.stderr,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
@@ -42,6 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LightboxError as error:
         print(f"lightbox: {error}", file=sys.stderr)
         return _BAD_INPUT if isinstance(error, InputError) else _OUR_FAULT
+
+
+def _log_level(options: argparse.Namespace, settings: Settings) -> str:
+    """Return the level: a server says what it does, other commands only what goes wrong."""
+    is_quiet = options.command is not _serve and settings.log_level == "INFO"
+    return "WARNING" if is_quiet else settings.log_level
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -170,10 +176,10 @@ def _eyes_text(result: Document) -> str:
         scores = ", ".join(
             f"{name} {percent:.0f} %" for name, percent in eye.get("average_scores", {}).items()
         )
-        said = eye.get("decision", "")
-        lines.append(f"  {key.replace('_', ' ')}: {eye['best_prediction']} ({said}) {scores}")
-        lines += [f"    {reason}" for reason in eye.get("reasons", ())]
-    return "\n".join(line.rstrip(" ()") if line.endswith("()") else line for line in lines)
+        line = f"  {key.replace('_', ' ')}: {eye['best_prediction']} ({eye['decision']}) {scores}"
+        lines.append(line.rstrip())
+        lines += [f"    {reason}" for reason in eye["reasons"]]
+    return "\n".join(lines)
 
 
 def _doctor(options: argparse.Namespace, settings: Settings) -> int:

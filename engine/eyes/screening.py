@@ -258,7 +258,7 @@ class EyeScreener:
             "runtime": str(status["runtime"]),
             "heat_maps": "none"
             if similarity is None
-            else f"{similarity:.2f} like those of random weights",
+            else f"{similarity:.2f} alike to those of random weights (0 is best)",
         }
 
     def _parts(self) -> _Parts:
