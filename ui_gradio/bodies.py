@@ -86,7 +86,7 @@ def first_file(body: bytes, content_type: str) -> bytes:
 
 def _too_large(max_bytes: int) -> TooLargeError:
     return TooLargeError(
-        f"The request is longer than the limit of {max_bytes / 2**20:.0f} MB; "
+        f"The request is longer than the limit of {max_bytes / 1e6:.0f} MB; "
         "send a smaller picture or fewer frames."
     )
 
