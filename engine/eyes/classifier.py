@@ -371,6 +371,8 @@ class EyeClassifier:
         """
         if not results:
             raise InputError("Averaging needs at least one classified frame, but got none.")
+        if len(results) == 1:
+            return results[0]
         calibrated = self._mean([r.calibrated for r in results])
         return Classified(
             logits=np.mean([r.logits for r in results], axis=0, dtype=np.float32),

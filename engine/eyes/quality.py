@@ -273,6 +273,16 @@ def _size(width_px: float) -> QualityMeasure:
 
 def _framing(crop: EyeCrop, picture_shape: tuple[int, ...]) -> QualityMeasure:
     """Share of the eye itself (no padding) that lies in the picture."""
+    percent = _percent_visible(crop, picture_shape)
+    advice = f"Move the whole eye into the picture: {percent:.0f} % of it is visible."
+    return _measure("framing", percent, "%", advice, minimum=MIN_FRAMING_PERCENT)
+
+
+def _percent_visible(crop: EyeCrop, picture_shape: tuple[int, ...]) -> float:
+    height, width = picture_shape[:2]
+    box = crop.box
+    if min(box.x, box.y) >= 0 and box.x + box.width <= width and box.y + box.height <= height:
+        return 100.0  # all of the crop is inside: no need to look closer
     rows, columns = crop.pixels.shape[:2]
     inset_x = (columns - _eye_size(crop)[0]) / 2
     inset_y = (rows - crops.EYE_ASPECT * _eye_size(crop)[1]) / 2
@@ -283,10 +293,8 @@ def _framing(crop: EyeCrop, picture_shape: tuple[int, ...]) -> QualityMeasure:
         axis=-1,
     ).reshape(-1, 2)
     points = crop.to_picture(grid)
-    inside = (points >= 0) & (points <= (picture_shape[1], picture_shape[0]))
-    percent = 100 * float(inside.all(axis=1).mean())
-    advice = f"Move the whole eye into the picture: {percent:.0f} % of it is visible."
-    return _measure("framing", percent, "%", advice, minimum=MIN_FRAMING_PERCENT)
+    inside = (points >= 0) & (points <= (width, height))
+    return 100 * float(inside.all(axis=1).mean())
 
 
 def _brightness(grey: NDArray[np.uint8]) -> QualityMeasure:
