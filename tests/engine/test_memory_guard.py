@@ -233,8 +233,8 @@ def settles(condition: Callable[[float], bool], *, seconds: float = 20) -> bool:
     return True
 
 
-def test_memory_that_a_process_takes_is_missing_here() -> None:
-    """A real process touches 400 MB: available memory falls by about that, and comes back."""
+def falls_and_comes_back() -> bool:
+    """Let a real process touch 400 MB and end, and tell whether available memory followed."""
     before = free_memory_mb().available_mb
     child = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(400 * MB)],
@@ -243,10 +243,18 @@ def test_memory_that_a_process_takes_is_missing_here() -> None:
     )
     with child:
         assert child.stdout.readline() == b"held\n"
-        assert settles(lambda free: 200 < before - free < 900)
+        has_fallen = settles(lambda free: 200 < before - free < 900, seconds=6)
         during = free_memory_mb().available_mb
         child.communicate(b"")
-    assert settles(lambda free: free - during > 200)
+    return has_fallen and settles(lambda free: free - during > 200, seconds=6)
+
+
+def test_memory_that_a_process_takes_is_missing_here() -> None:
+    """Available memory falls by about what a process touches, and comes back.
+
+    The figure is the whole machine's, so another program may spoil one try; not three.
+    """
+    assert any(falls_and_comes_back() for _ in range(3))
 
 
 def state_of(available_mb: float) -> MemoryState:

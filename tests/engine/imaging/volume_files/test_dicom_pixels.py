@@ -170,11 +170,16 @@ def test_the_encoders_here_are_not_the_decoders_there() -> None:
 
 
 def children() -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE
-    ]
+    """Return the decoding processes that run; a browser of other tests is none of ours."""
+    return [process for process in psutil.Process().children(recursive=True) if is_decoder(process)]
+
+
+def is_decoder(process: psutil.Process) -> bool:
+    try:
+        is_over = process.status() == psutil.STATUS_ZOMBIE
+        return not is_over and "decoding_process" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_decoder_that_crashes_ends_in_a_sentence(monkeypatch) -> None:
