@@ -93,7 +93,7 @@ class MemoryGuard:
         raise MemoryShortError(
             f"Too little memory for {what}: it needs about {need_mb:.0f} MB and "
             f"{self.floor_mb:.0f} MB must stay free, but only {state.available_mb:.0f} MB of "
-            f"{state.total_mb:.0f} MB are free ({state.source}). Send a smaller picture, wait for "
+            f"{state.total_mb:.0f} MB are free ({state.source}). Send something smaller, wait for "
             "other work to end, or give the program more memory."
         )
 

@@ -283,7 +283,7 @@ class TestGuard:
         with pytest.raises(
             MemoryShortError,
             match=r"decoding a picture: it needs about 501 MB and 500 MB must stay free, but only "
-            r"1000 MB of 4000 MB are free \(cgroup v2\)\. Send a smaller picture",
+            r"1000 MB of 4000 MB are free \(cgroup v2\)\. Send something smaller",
         ):
             guard.require(501, what="decoding a picture")
 
