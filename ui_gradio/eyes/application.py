@@ -9,7 +9,7 @@ from typing import Any, cast
 import gradio as gr
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from engine.errors import PictureError
 from engine.settings import Settings
@@ -21,17 +21,11 @@ from ui_gradio.eyes.requests import check
 from ui_gradio.eyes.service import EyeService, Screener
 from ui_gradio.eyes.theme import page_theme
 from ui_gradio.forgetful import forget_values, keep_no_statistics
+from ui_gradio.frame import NOTHING_HERE, web_router
 from ui_gradio.gate import Gate, GateRules
 from ui_gradio.limits import body_limit
 
 __all__ = ["build_app", "mount"]
-
-_KINDS = {
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-}
 
 
 class _EyeBlocks(gr.Blocks):
@@ -62,7 +56,7 @@ def build_app(
     """
     service = EyeService(screener, settings, admission)
     blocks = _EyeBlocks(
-        title=page.TITLE,
+        title=page.FRAME.title,
         analytics_enabled=False,
         delete_cache=(600, 600),  # nothing of ours is there; this guards against Gradio's habits
         fill_width=True,
@@ -118,7 +112,7 @@ def mount(app: FastAPI, blocks: gr.Blocks, settings: Settings, path: str = "/eye
         body_limit=body_limit(settings),
         upload_limit=settings.max_upload_mb * 1_000_000 + 10_000,
         check=lambda endpoint, arguments: check(endpoint, arguments, settings),
-        polish=page.polish,
+        polish=page.FRAME.polish,
     )
     app.add_middleware(cast("Any", Gate), rules=rules)
     _allow_origins(app, settings)
@@ -127,37 +121,18 @@ def mount(app: FastAPI, blocks: gr.Blocks, settings: Settings, path: str = "/eye
 
 def _files_router() -> APIRouter:
     """Return the routes of our own files, which go before Gradio's."""
-    router = APIRouter(include_in_schema=False)
-
-    @router.get("/web/{name}")
-    def web(name: str) -> Response:
-        known = {file.name: file for file in page.WEB.iterdir() if file.suffix in _KINDS}
-        if name not in known:
-            return JSONResponse(_nothing_here(), status_code=404)
-        return FileResponse(
-            known[name],
-            media_type=_KINDS[known[name].suffix],
-            headers={"Cache-Control": "no-cache"},
-        )
+    router = web_router(page.FRAME, page.WEB)
 
     @router.get("/examples/{name}")
     def example(name: str) -> Response:
         try:
             data = example_file(name)
         except PictureError:
-            return JSONResponse(_nothing_here(), status_code=404)
+            return JSONResponse(NOTHING_HERE, status_code=404)
         headers = {"Cache-Control": "public, max-age=86400"}
         return Response(data, media_type="image/jpeg", headers=headers)
 
-    @router.get("/manifest.json")
-    def manifest() -> Response:
-        return JSONResponse(page.manifest(), media_type="application/manifest+json")
-
     return router
-
-
-def _nothing_here() -> dict[str, dict[str, str]]:
-    return {"error": {"code": "not_found", "message": "There is nothing at this address."}}
 
 
 def _allow_origins(app: FastAPI, settings: Settings) -> None:

@@ -1,12 +1,6 @@
 // The page is a client of the same public endpoints that "Use this from code" shows.
 
-export class Problem extends Error {
-  constructor(message, { code = "error", retryAfterS = 0 } = {}) {
-    super(message);
-    this.code = code;
-    this.retryAfterS = retryAfterS;
-  }
-}
+import { Problem, problemOf, reach } from "./problem.js";
 
 export class Api {
   constructor(base) {
@@ -30,7 +24,7 @@ export class Api {
 
   async callOnce(name, values, signal) {
     const address = new URL(`gradio_api/call/${name}`, this.base);
-    const joined = await this.reach(address, {
+    const joined = await reach(address, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ data: values }),
@@ -38,20 +32,9 @@ export class Api {
     });
     if (!joined.ok) throw await problemOf(joined);
     const { event_id } = await joined.json();
-    const answered = await this.reach(new URL(`${address}/${event_id}`), { signal });
+    const answered = await reach(new URL(`${address}/${event_id}`), { signal });
     if (!answered.ok) throw await problemOf(answered);
     return lastEvent(await answered.text());
-  }
-
-  async reach(address, options) {
-    try {
-      return await fetch(address, options);
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new Problem("The server does not answer. Check the connection and try again.", {
-        code: "offline",
-      });
-    }
   }
 }
 
@@ -69,18 +52,6 @@ async function within(seconds, signal, work) {
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", follow);
-  }
-}
-
-async function problemOf(response) {
-  const retryAfterS = Number(response.headers.get("Retry-After")) || 0;
-  try {
-    const { error } = await response.json();
-    return new Problem(error.message, { code: error.code, retryAfterS });
-  } catch {
-    return new Problem(`The server answered with status ${response.status}. Try again.`, {
-      retryAfterS,
-    });
   }
 }
 

@@ -1,6 +1,7 @@
 // "Use this from code": lines that work for the address at which this page was opened.
 
 import { h } from "./dom.js";
+import { snippet } from "./snippets.js";
 
 export function fillCode(body, { page, plain }) {
   const upload = new URL("upload", plain).href;
@@ -38,21 +39,4 @@ print(answer["left_eye"]["best_prediction"])`,
       ".",
     ),
   );
-}
-
-function snippet(title, text) {
-  const button = h("button", { type: "button", class: "lb-button", "aria-label": `Copy: ${title}` }, "Copy");
-  const pre = h("pre", { class: "lb-json", tabindex: "0", "aria-label": title }, text);
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
-    } catch {
-      // No clipboard without HTTPS: select the lines, so that a key press copies them.
-      getSelection().selectAllChildren(pre);
-      button.textContent = "Selected";
-    }
-    setTimeout(() => (button.textContent = "Copy"), 2000);
-  });
-  return h("div", {}, h("div", { class: "lb-snippet-head" }, h("h3", {}, title), button), pre);
 }
