@@ -81,7 +81,12 @@ def read_dicom(
     limits.check_voxels(plan.shape)
     for syntax in sorted({frame.syntax for frame in plan.frames}):
         check_decoder(syntax)
-    watch.before_reading(_forecast(plan, sources))
+    series = _note(chosen, _why(chosen, candidates), is_usable=True)
+    rest = tuple(
+        _note(other, other.reason or "another series was better", is_usable=not other.reason)
+        for other in others
+    )
+    watch.before_reading(_forecast(plan, sources, series, rest))
     voxels = build_voxels(plan, sources, watch)
     warnings = (
         *plan.notes,
@@ -92,11 +97,8 @@ def read_dicom(
     return ReadVolume(
         volume=Volume(voxels=voxels, affine=plan.affine),
         kind="dicom",
-        series=_note(chosen, _why(chosen, candidates), is_usable=True),
-        others=tuple(
-            _note(other, other.reason or "another series was better", is_usable=not other.reason)
-            for other in others
-        ),
+        series=series,
+        others=rest,
         frame=_FRAME,
         removed=deidentifier.removed,
         warnings=warnings,
@@ -219,11 +221,21 @@ def _burned_in(frame: Frame) -> tuple[str, ...]:
     return ("The header says that text is written into the pictures; it may name the person.",)
 
 
-def _forecast(plan: SlicePlan, sources: Sequence[Source]) -> ReadForecast:
+def _forecast(
+    plan: SlicePlan,
+    sources: Sequence[Source],
+    series: SeriesNote,
+    others: tuple[SeriesNote, ...],
+) -> ReadForecast:
     plane = plan.shape[0] * plan.shape[1] * 4
     file = max(sources[frame.file].size for frame in plan.frames)
     return ReadForecast.of(
-        plan.shape, more_bytes=8 * plane + 3 * file + _HEADER_BYTES * len(plan.frames)
+        plan.shape,
+        more_bytes=8 * plane + 3 * file + _HEADER_BYTES * len(plan.frames),
+        affine=plan.affine,
+        kind="dicom",
+        series=series,
+        others=others,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,12 +93,7 @@ def read_itk(
     return ReadVolume(
         volume=volume,
         kind=kind,
-        series=SeriesNote(
-            description=f"{kind.upper()}, {'×'.join(map(str, image.GetSize()))} voxels",
-            slices=image.GetSize()[2],
-            reason="the only volume",
-            is_usable=True,
-        ),
+        series=_series(kind, image.GetSize()),
         others=(),
         frame=f"array indices (i, j, k) of the {kind.upper()} file, from 0",
         removed=_free_text(fields, kind),
@@ -205,7 +201,15 @@ def _read_image(
     shape = (size[0], size[1], size[2])
     limits.check_voxels(shape)
     stored = size[0] * size[1] * size[2] * _itemsize(reader.GetPixelID())
-    watch.before_reading(ReadForecast.of(shape, more_bytes=2 * stored))
+    watch.before_reading(
+        ReadForecast.of(
+            shape,
+            more_bytes=2 * stored,
+            affine=np.diag([*reader.GetSpacing(), 1.0]),
+            kind=kind,
+            series=_series(kind, shape),
+        )
+    )
     try:
         return reader.Execute()
     except RuntimeError:  # quotes the header
@@ -224,6 +228,15 @@ def _affine_of(image: Any) -> NDArray[np.float64]:  # noqa: ANN401 – SimpleITK
     affine[:3, 3] = image.GetOrigin()
     ras: NDArray[np.float64] = _LPS_TO_RAS @ affine
     return ras
+
+
+def _series(kind: str, size: Sequence[int]) -> SeriesNote:
+    return SeriesNote(
+        description=f"{kind.upper()}, {'×'.join(map(str, size))} voxels",
+        slices=int(size[2]),
+        reason="the only volume",
+        is_usable=True,
+    )
 
 
 def _has_orientation(fields: dict[str, str], kind: str) -> bool:

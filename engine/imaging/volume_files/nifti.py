@@ -70,8 +70,20 @@ def read_nifti(source: Source, *, limits: VolumeLimits, watch: Watch) -> ReadVol
         layout = _read_header(stream)
         limits.check_voxels(layout.shape)
         plane_bytes = layout.shape[0] * layout.shape[1] * layout.dtype.itemsize
+        series = SeriesNote(
+            description=f"NIfTI, {'×'.join(map(str, layout.shape))} voxels",
+            slices=layout.shape[2],
+            reason="the only volume",
+            is_usable=True,
+        )
         watch.before_reading(
-            ReadForecast.of(layout.shape, more_bytes=3 * max(_SLAB_BYTES, plane_bytes))
+            ReadForecast.of(
+                layout.shape,
+                more_bytes=3 * max(_SLAB_BYTES, plane_bytes),
+                affine=layout.affine,
+                kind="nifti",
+                series=series,
+            )
         )
         voxels = _read_voxels(stream, layout, watch)
     warnings = (*layout.warnings, *tidy_hu(voxels, is_declared=False))
@@ -84,12 +96,7 @@ def read_nifti(source: Source, *, limits: VolumeLimits, watch: Watch) -> ReadVol
     return ReadVolume(
         volume=volume,
         kind="nifti",
-        series=SeriesNote(
-            description=f"NIfTI, {'×'.join(map(str, layout.shape))} voxels",
-            slices=layout.shape[2],
-            reason="the only volume",
-            is_usable=True,
-        ),
+        series=series,
         others=(),
         frame="array indices (i, j, k) of the NIfTI file, from 0",
         removed=layout.removed,

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.errors import TooLargeError
 from engine.imaging.volumes import Volume
 
@@ -58,25 +61,61 @@ class VolumeLimits:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesNote:
+    """One series that was found, described by technical facts only.
+
+    ``slices`` counts pictures. ``reason`` says why it was chosen or left out.
+    """
+
+    description: str
+    slices: int
+    reason: str
+    is_usable: bool
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadForecast:
     """What reading will take, told from headers before a voxel is read.
 
     ``need_mb``: memory at the peak, the volume itself included. ``what`` names the step, as
-    ``MemoryGuard.require(need_mb, what=…)`` wants it.
+    ``MemoryGuard.require(need_mb, what=…)`` wants it. The rest is what headers tell of the answer:
+    see :class:`ReadVolume`; ``spacing_mm`` is None where a header says nothing of it.
     """
 
     shape: tuple[int, int, int]
     need_mb: float
     what: str
+    spacing_mm: tuple[float, float, float] | None = None
+    kind: VolumeKind | None = None
+    series: SeriesNote | None = None
+    others: tuple[SeriesNote, ...] = ()
 
     @classmethod
-    def of(cls, shape: tuple[int, int, int], *, more_bytes: float = 0.0) -> ReadForecast:
+    def of(
+        cls,
+        shape: tuple[int, int, int],
+        *,
+        more_bytes: float = 0.0,
+        affine: NDArray[np.float64] | None = None,
+        kind: VolumeKind | None = None,
+        series: SeriesNote | None = None,
+        others: tuple[SeriesNote, ...] = (),
+    ) -> ReadForecast:
         """Forecast a float32 volume of ``shape`` and ``more_bytes`` beside it."""
         i, j, k = shape
+        spacing = None
+        if affine is not None:
+            x, y, z = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+            spacing = (x, y, z)
         return cls(
             shape=shape,
             need_mb=(i * j * k * 4 + more_bytes) / 1e6,
             what=f"reading a CT of {i}×{j}×{k} voxels",
+            spacing_mm=spacing,
+            kind=kind,
+            series=series,
+            others=others,
         )
 
 
@@ -91,20 +130,6 @@ class Watch:
 
     before_reading: Callable[[ReadForecast], object] = lambda _: None
     on_progress: Callable[[int, int], object] = lambda _done, _total: None
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesNote:
-    """One series that was found, described by technical facts only.
-
-    ``slices`` counts pictures. ``reason`` says why it was chosen or left out.
-    """
-
-    description: str
-    slices: int
-    reason: str
-    is_usable: bool
 
 
 @final
