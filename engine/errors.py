@@ -7,11 +7,14 @@
     │   ├── RequestError           names or types of the request are wrong
     │   ├── PictureError           the bytes are not a picture that we can read
     │   ├── VolumeError            the files are not one CT in Hounsfield units that we can read
-    │   └── TooLargeError          bytes, pixels, voxels or files above the stated limit
+    │   ├── TooLargeError          bytes, pixels, voxels or files above the stated limit
+    │   ├── NotFoundError          a name or id is unknown, or what it named is gone
+    │   └── NotAllowedError        the caller may not have what was asked for
     ├── SettingsError              a LIGHTBOX_* value is not usable
     ├── ModelError                 a model folder is incomplete, altered or of an unsafe kind
     ├── MissingBackendError        an optional library or file is not installed
     ├── MemoryShortError           the step would not fit in free memory
+    ├── DiskShortError             the file would not fit on the disk
     └── BusyError                  the queue is full; try again later
 
 A message says what was expected, what came, and what to do. User interfaces show ``str(error)``
@@ -24,11 +27,14 @@ from typing import ClassVar
 
 __all__ = [
     "BusyError",
+    "DiskShortError",
     "InputError",
     "LightboxError",
     "MemoryShortError",
     "MissingBackendError",
     "ModelError",
+    "NotAllowedError",
+    "NotFoundError",
     "PictureError",
     "RequestError",
     "SettingsError",
@@ -73,6 +79,18 @@ class TooLargeError(InputError):
     code = "too_large"
 
 
+class NotFoundError(InputError):
+    """A name or id is unknown, belongs to nobody any more, or what it named is gone."""
+
+    code = "not_found"
+
+
+class NotAllowedError(InputError):
+    """The caller may not have what was asked for, such as a file outside the import folder."""
+
+    code = "not_allowed"
+
+
 class SettingsError(LightboxError):
     """A setting has a value that cannot be used; the message names the variable."""
 
@@ -95,6 +113,12 @@ class MemoryShortError(LightboxError):
     """The next step would leave less than the floor of free memory."""
 
     code = "memory_short"
+
+
+class DiskShortError(LightboxError):
+    """The file to be written would not fit on the disk."""
+
+    code = "disk_short"
 
 
 class BusyError(LightboxError):

@@ -15,14 +15,21 @@ from starlette.responses import JSONResponse
 
 from engine.errors import (
     BusyError,
+    DiskShortError,
     InputError,
     LightboxError,
     MemoryShortError,
+    MissingBackendError,
+    ModelError,
+    NotAllowedError,
+    NotFoundError,
+    PictureError,
     RequestError,
     TooLargeError,
+    VolumeError,
 )
 
-__all__ = ["OUR_FAULT", "Problem", "problem_of", "response_of"]
+__all__ = ["OUR_FAULT", "Problem", "problem_from_code", "problem_of", "response_of"]
 
 OUR_FAULT: Final = (
     "Something went wrong on our side and was logged; try again, and tell the operator if it stays."
@@ -32,9 +39,27 @@ OUR_FAULT: Final = (
 _STATUSES: Final[tuple[tuple[type[LightboxError], int], ...]] = (
     (RequestError, 422),
     (TooLargeError, 413),
+    (NotFoundError, 404),
+    (NotAllowedError, 403),
     (InputError, 400),
     (BusyError, 429),
     (MemoryShortError, 507),
+    (DiskShortError, 507),
+)
+
+# Errors that may come out of another process, as the code and the sentence that it printed.
+_FROM_AFAR: Final[tuple[type[LightboxError], ...]] = (
+    RequestError,
+    PictureError,
+    VolumeError,
+    TooLargeError,
+    NotFoundError,
+    NotAllowedError,
+    InputError,
+    MemoryShortError,
+    DiskShortError,
+    MissingBackendError,
+    ModelError,
 )
 
 _log = logging.getLogger(__name__)
@@ -71,6 +96,22 @@ def problem_of(error: Exception) -> Problem:
     if status == 500:
         _log.error("A request failed: %s", error)
     return Problem(status=status, code=error.code, message=str(error), headers=headers)
+
+
+def problem_from_code(code: str, message: str) -> Problem:
+    """Return what to answer for an error that another process has told.
+
+    What is neither the caller's fault nor a matter of room is a server error, whose sentence was
+    made by the engine and may be shown.
+
+    >>> problem_from_code("bad_volume", "The file is empty.").status
+    400
+    >>> problem_from_code("worker_died", "The worker ended; try again.").status
+    500
+    """
+    kind = next((kind for kind in _FROM_AFAR if kind.code == code), None)
+    status = next((status for base, status in _STATUSES if kind and issubclass(kind, base)), 500)
+    return Problem(status=status, code=code, message=message)
 
 
 def response_of(error: Exception) -> JSONResponse:

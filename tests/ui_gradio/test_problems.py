@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from engine import errors
-from ui_gradio.problems import OUR_FAULT, problem_of, response_of
+from ui_gradio.problems import OUR_FAULT, problem_from_code, problem_of, response_of
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,10 @@ from ui_gradio.problems import OUR_FAULT, problem_of, response_of
         (errors.TooLargeError("Long."), 413, "too_large"),
         (errors.RequestError("No 'image'."), 422, "bad_request"),
         (errors.BusyError("Full."), 429, "busy"),
+        (errors.NotFoundError("Gone."), 404, "not_found"),
+        (errors.NotAllowedError("Outside."), 403, "not_allowed"),
         (errors.MemoryShortError("Short."), 507, "memory_short"),
+        (errors.DiskShortError("Full."), 507, "disk_short"),
         (errors.ModelError("Altered."), 500, "bad_model"),
     ],
 )
@@ -42,3 +45,20 @@ def test_busy_says_when_to_come_back() -> None:
     """A 429 carries Retry-After in seconds."""
     answer = response_of(errors.BusyError("Full.", retry_after_s=7))
     assert answer.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("bad_volume", 400),
+        ("bad_request", 422),
+        ("too_large", 413),
+        ("memory_short", 507),
+        ("missing_backend", 500),
+        ("made_up", 500),
+    ],
+)
+def test_an_error_of_another_process_has_the_same_status(code: str, status: int) -> None:
+    """A code and a sentence are all that comes over; they are answered as the error itself is."""
+    problem = problem_from_code(code, "A sentence.")
+    assert (status, code, "A sentence.") == (problem.status, problem.code, problem.message)

@@ -19,11 +19,11 @@ from ui_gradio.eyes.endpoints import add_endpoints
 from ui_gradio.eyes.examples import example_file
 from ui_gradio.eyes.requests import check
 from ui_gradio.eyes.service import EyeService, Screener
-from ui_gradio.eyes.theme import page_theme
 from ui_gradio.forgetful import forget_values, keep_no_statistics
 from ui_gradio.frame import NOTHING_HERE, web_router
 from ui_gradio.gate import Gate, GateRules
 from ui_gradio.limits import body_limit
+from ui_gradio.theme import page_theme
 
 __all__ = ["build_app", "mount"]
 
