@@ -6,7 +6,7 @@ Gradio answers more than a demonstration should offer (files by path, a proxy, s
 - lets through only the paths that the page, ``gradio_client`` and agents need,
 - reads bodies with a limit and checks names and types before an event joins the queue (422),
 - answers 429 with ``Retry-After`` when the house is full,
-- takes uploads into memory (:mod:`ui_gradio.vault`) instead of Gradio's folder,
+- hands uploads to the application's own keeper instead of Gradio's folder,
 - adds headers that keep the page from talking to anybody else.
 
 It knows nothing of what an endpoint computes.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -29,10 +29,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from engine.errors import BusyError, RequestError
 from ui_gradio import bodies
 from ui_gradio.admission import Admission
+from ui_gradio.frame import NOTHING_HERE
 from ui_gradio.problems import response_of
 from ui_gradio.vault import PREFIX, Vault
 
-__all__ = ["Gate", "GateRules"]
+__all__ = ["Gate", "GateRules", "TakeUpload", "into_vault"]
+
+TakeUpload = Callable[[Headers, AsyncIterator[bytes]], Awaitable[list[str]]]
+"""Keeps the files of an upload and returns their names, each beginning with
+:data:`~ui_gradio.vault.PREFIX`. Gets the headers of the request and its body as it arrives."""
 
 _SMALL_BODY: Final = 64_000
 
@@ -70,19 +75,32 @@ class GateRules:
     """What the gate needs to know of the application behind it.
 
     ``root_path`` is where a reverse proxy shows the server, hiding that part of the path from it.
+    ``body_limit`` is in bytes. ``take_upload`` keeps what is uploaded through Gradio.
     ``check`` raises :class:`~engine.errors.RequestError` for an endpoint's wrong arguments;
-    ``polish`` turns Gradio's page into the one that is sent. Limits are in bytes.
+    ``polish`` turns Gradio's page into the one that is sent. ``own`` matches the paths below the
+    mount, from the slash on, that routes of the application answer, whatever the method.
     """
 
     path: str
     root_path: str
     blocks: gr.Blocks
     admission: Admission
-    vault: Vault
     body_limit: int
-    upload_limit: int
+    take_upload: TakeUpload
     check: Callable[[str, Mapping[str, object]], None]
     polish: Callable[[str], str]
+    own: re.Pattern[str] | None = None
+
+
+def into_vault(vault: Vault, *, max_bytes: int) -> TakeUpload:
+    """Return a keeper that holds the first file of an upload in memory."""
+
+    async def take(headers: Headers, chunks: AsyncIterator[bytes]) -> list[str]:
+        declared = headers.get("content-length")
+        body = await bodies.read_limited(chunks, max_bytes=max_bytes, declared=declared)
+        return [vault.put(bodies.first_file(body, headers.get("content-type", "")))]
+
+    return take
 
 
 @final
@@ -99,17 +117,25 @@ class Gate:
         if inner is None:
             await self._app(scope, receive, send)
             return
+        has_begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
         try:
             shown = _as_shown(scope, self._rules.root_path)
-            await self._enter(inner, shown, receive, _with_headers(send))
-        except _StartedError as error:
-            raise error.cause from None
-        except Exception as error:  # noqa: BLE001 – response_of logs what it does not know
+            await self._enter(inner, shown, receive, _with_headers(answer))
+        except Exception as error:
+            if has_begun:  # too late for another answer
+                raise
             await response_of(error)(scope, receive, _with_headers(send))
 
     async def _enter(self, inner: str, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        if method == "OPTIONS":
+        own = self._rules.own
+        if method == "OPTIONS" or (own is not None and own.fullmatch(inner)):
             await self._app(scope, receive, send)
         elif method in ("GET", "HEAD") and inner in ("", "/"):
             await self._page(scope, receive, send)
@@ -127,10 +153,7 @@ class Gate:
             body = await _read(scope, receive, _SMALL_BODY if is_small else self._rules.body_limit)
             await self._pass_on(scope if is_small else _at_home(scope), receive, send, body)
         else:
-            answer = {
-                "error": {"code": "not_found", "message": "There is nothing at this address."}
-            }
-            await JSONResponse(answer, status_code=404)(scope, receive, send)
+            await JSONResponse(NOTHING_HERE, status_code=404)(scope, receive, send)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send Gradio's page, polished; it comes uncompressed for that."""
@@ -151,15 +174,13 @@ class Gate:
         await send({"type": "http.response.body", "body": body})
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Keep the file in memory and answer as Gradio's own upload does: a list with its name."""
-        rules = self._rules
-        with rules.admission.visit():
-            content_type = Headers(scope=scope).get("content-type", "")
-            if not bodies.is_multipart(content_type):
+        """Keep the file and answer as Gradio's own upload does: a list with its name."""
+        with self._rules.admission.visit():
+            headers = Headers(scope=scope)
+            if not bodies.is_multipart(headers.get("content-type", "")):
                 raise RequestError("An upload is a form (multipart/form-data) with one file in it.")
-            body = await _read(scope, receive, rules.upload_limit)
-            name = rules.vault.put(bodies.first_file(body, content_type))
-        await JSONResponse([name])(scope, receive, send)
+            names = await self._rules.take_upload(headers, _chunks(receive))
+        await JSONResponse(names)(scope, receive, send)
 
     async def _call(self, found: re.Match[str], scope: Scope, receive: Receive, send: Send) -> None:
         """Check a call of an endpoint and let it join the queue when there is room."""
@@ -220,22 +241,11 @@ class Gate:
         headers = MutableHeaders(raw=list(scope["headers"]))
         headers["content-length"] = str(len(body))
         waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-        started = False
 
         async def again() -> Message:
             return waiting.pop() if waiting else await receive()
 
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app({**scope, "headers": headers.raw}, again, watch)
-        except Exception as error:
-            if started:
-                raise _StartedError(error) from error
-            raise
+        await self._app({**scope, "headers": headers.raw}, again, send)
 
 
 @final
@@ -247,14 +257,6 @@ class _Endpoint:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.defaults)
-
-
-class _StartedError(Exception):
-    """An error after the answer had begun: too late for another one."""
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 def _as_shown(scope: Scope, root_path: str) -> Scope:
@@ -296,18 +298,20 @@ def _inner_path(scope: Scope, mount: str) -> str | None:
     return path.removeprefix(mount) if path.startswith(f"{mount}/") else None
 
 
-async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
-    async def chunks() -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return
-            yield message.get("body", b"")
-            more = message.get("more_body", False)
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """Yield the body of a request as it arrives."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RequestError("The request broke off before its end; send it again.")
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
 
+
+async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
     declared = Headers(scope=scope).get("content-length")
-    return await bodies.read_limited(chunks(), max_bytes=limit, declared=declared)
+    return await bodies.read_limited(_chunks(receive), max_bytes=limit, declared=declared)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -329,6 +333,8 @@ def _without_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_path(name: str, value: object) -> object:
+    if isinstance(value, list):
+        return [_without_path(name, one) if _is_file(one) else one for one in value]
     if not isinstance(value, dict):
         return value
     path, url = value.get("path"), value.get("url")
@@ -340,6 +346,10 @@ def _without_path(name: str, value: object) -> object:
         f"'{name}' names a file that was not uploaded here; upload it first, or send it as a "
         "data URI. Addresses are not fetched."
     )
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, dict) and ("path" in value or "url" in value)
 
 
 def _with_headers(send: Send) -> Send:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-from importlib.util import find_spec
-from typing import Any, cast
+from typing import cast
 
 import gradio as gr
 from fastapi import APIRouter, FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 
 from engine.errors import PictureError
@@ -19,11 +16,10 @@ from ui_gradio.eyes.endpoints import add_endpoints
 from ui_gradio.eyes.examples import example_file
 from ui_gradio.eyes.requests import check
 from ui_gradio.eyes.service import EyeService, Screener
-from ui_gradio.forgetful import forget_values, keep_no_statistics
 from ui_gradio.frame import NOTHING_HERE, web_router
-from ui_gradio.gate import Gate, GateRules
+from ui_gradio.gate import GateRules, into_vault
 from ui_gradio.limits import body_limit
-from ui_gradio.theme import page_theme
+from ui_gradio.mounting import count_queue, mount_page, page_options
 
 __all__ = ["build_app", "mount"]
 
@@ -55,12 +51,7 @@ def build_app(
         Where it will be mounted; links to the plain routes depend on it.
     """
     service = EyeService(screener, settings, admission)
-    blocks = _EyeBlocks(
-        title=page.FRAME.title,
-        analytics_enabled=False,
-        delete_cache=(600, 600),  # nothing of ours is there; this guards against Gradio's habits
-        fill_width=True,
-    )
+    blocks = _EyeBlocks(**page_options(page.FRAME.title))
     with blocks:
         gr.HTML(
             html_template=page.page_html(settings, path=path),
@@ -69,54 +60,26 @@ def build_app(
         )
         add_endpoints(service)
     blocks.service = service
-    blocks.queue(
-        max_size=settings.queue_size,
-        default_concurrency_limit=service.admission.work_places,
-        api_open=False,
-    )
-    keep_no_statistics(blocks)
-    queue = blocks._queue  # noqa: SLF001 – Gradio has no other way to count what waits
-    service.admission.count_also(lambda: len(queue) + queue.get_active_worker_count())
+    count_queue(blocks, service.admission, max_size=settings.queue_size)
     return blocks
 
 
 def mount(app: FastAPI, blocks: gr.Blocks, settings: Settings, path: str = "/eyes") -> FastAPI:
     """Mount ``blocks`` of :func:`build_app` at ``path``, behind its gate, and return ``app``."""
     service = cast("_EyeBlocks", blocks).service
-    app.include_router(_files_router(), prefix=path)
-    with warnings.catch_warnings():
-        # Gradio's agent server imports a name that its own dependency has renamed.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        app = gr.mount_gradio_app(
-            app,
-            blocks,
-            path=path,
-            footer_links=["api"],
-            run_history=False,
-            allowed_paths=[],
-            show_error=True,
-            max_file_size=settings.max_upload_mb * 1_000_000,
-            ssr_mode=False,
-            enable_monitoring=False,
-            pwa=True,
-            mcp_server=settings.agents and find_spec("mcp") is not None,
-            theme=page_theme(),
-        )
-    forget_values(app, blocks)
     rules = GateRules(
         path=path,
         root_path=settings.root_path,
         blocks=blocks,
         admission=service.admission,
-        vault=service.vault,
         body_limit=body_limit(settings),
-        upload_limit=settings.max_upload_mb * 1_000_000 + 10_000,
+        take_upload=into_vault(
+            service.vault, max_bytes=settings.max_upload_mb * 1_000_000 + 10_000
+        ),
         check=lambda endpoint, arguments: check(endpoint, arguments, settings),
         polish=page.FRAME.polish,
     )
-    app.add_middleware(cast("Any", Gate), rules=rules)
-    _allow_origins(app, settings)
-    return app
+    return mount_page(app, settings, rules=rules, files=_files_router())
 
 
 def _files_router() -> APIRouter:
@@ -133,14 +96,3 @@ def _files_router() -> APIRouter:
         return Response(data, media_type="image/jpeg", headers=headers)
 
     return router
-
-
-def _allow_origins(app: FastAPI, settings: Settings) -> None:
-    if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.allowed_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type"],
-            expose_headers=["Retry-After"],
-        )
