@@ -43,8 +43,24 @@ def _choice(kind: Any) -> Parser:  # noqa: ANN401 – a Literal has no better ty
     return parse
 
 
+def _log_level(text: str) -> str:
+    """Return the level; a switch, as in ``DEBUG=1``, chooses between the usual and everything."""
+    if text.strip().lower() in ("1", "on", "true", "yes"):
+        return "DEBUG"
+    if text.strip().lower() in ("0", "off", "false", "no"):
+        return "INFO"
+    return cast("str", _choice(LogLevel)(text))
+
+
 def _path(text: str) -> Path | None:
     return Path(text).expanduser() if text.strip() else None
+
+
+def _address(text: str) -> str:
+    address = text.strip().rstrip("/")
+    if not address.startswith(("https://", "http://")):
+        raise ValueError("an address that begins with https:// or http://")
+    return address
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -100,7 +116,10 @@ class Settings:
         "Web pages (origins, with commas) that may call the API from a browser.",
     )
     log_level: LogLevel = _setting(
-        "INFO", "LIGHTBOX_LOG_LEVEL LOG_LEVEL", _choice(LogLevel), "DEBUG, INFO, WARNING, ERROR."
+        "INFO",
+        "LIGHTBOX_LOG_LEVEL LOG_LEVEL DEBUG",
+        _log_level,
+        "DEBUG, INFO, WARNING, ERROR; DEBUG=1 means the first.",
     )
     eye_model: Path | None = _setting(
         None,
@@ -144,6 +163,24 @@ class Settings:
         _path,
         "dlib's 68-point predictor file (research use only); cascades and geometry when empty.",
     )
+    totalseg_home: Path | None = _setting(
+        None,
+        "LIGHTBOX_TOTALSEG_HOME TOTALSEG_HOME_DIR",
+        _path,
+        "Folder of TotalSegmentator; HOME/models/totalsegmentator when empty.",
+    )
+    totalseg_weights: Path | None = _setting(
+        None,
+        "LIGHTBOX_TOTALSEG_WEIGHTS TOTALSEG_WEIGHTS_PATH",
+        _path,
+        "Folder of TotalSegmentator's weights; nnunet/results in its folder when empty.",
+    )
+    weights_url: str = _setting(
+        "https://github.com/wasserth/TotalSegmentator/releases/download",
+        "LIGHTBOX_WEIGHTS_URL",
+        _address,
+        "Where its weights are downloaded from; a mirror has RELEASE/FOLDER.zip below it.",
+    )
     device: Device = _setting(
         "auto", "LIGHTBOX_DEVICE", _choice(Device), "auto, cpu or cuda; auto takes a GPU if any."
     )
@@ -162,6 +199,12 @@ class Settings:
     max_upload_mb: int = _setting(
         20, "LIGHTBOX_MAX_UPLOAD_MB", _integer(1, 100_000), "Largest upload (MB) of a picture."
     )
+    max_volume_mb: int = _setting(
+        1000,
+        "LIGHTBOX_MAX_VOLUME_MB",
+        _integer(1, 1_000_000),
+        "Largest upload (MB) of a CT, all files together.",
+    )
     max_megapixels: int = _setting(
         50, "LIGHTBOX_MAX_MEGAPIXELS", _integer(1, 10_000), "Largest picture (million pixels)."
     )
@@ -170,6 +213,15 @@ class Settings:
     )
     queue_size: int = _setting(
         32, "LIGHTBOX_QUEUE_SIZE", _integer(1, 10_000), "Requests that may wait; then 429."
+    )
+    spine_queue: int = _setting(
+        8, "LIGHTBOX_SPINE_QUEUE", _integer(0, 1000), "CTs that may wait behind one at work."
+    )
+    import_dir: Path | None = _setting(
+        None,
+        "LIGHTBOX_IMPORT_DIR",
+        _path,
+        "Folder whose CTs the API may read by path; none when empty.",
     )
     temp_dir: Path | None = _setting(
         None,
@@ -206,6 +258,13 @@ class Settings:
             values["home"] = _default_home()
         values["home"] = cast("Path", values["home"]).expanduser()
         return cls(**values)
+
+    def as_mapping(self) -> dict[str, str]:
+        """Return variables from which :meth:`from_env` makes the same settings again.
+
+        So that a worker process gets the settings of the process that starts it.
+        """
+        return {item.metadata["name"]: _written(getattr(self, item.name)) for item in fields(self)}
 
     @property
     def temp_folder(self) -> Path:
@@ -263,8 +322,13 @@ def _default_home() -> Path:
 
 
 def _shown(value: object) -> str:
+    return _written(value) or "–"
+
+
+def _written(value: object) -> str:
+    """Return a value as a variable's text; empty for what is not set."""
     if value is None or value in ("", ()):
-        return "–"
+        return ""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):

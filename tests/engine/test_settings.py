@@ -90,6 +90,35 @@ def test_choices_ignore_case() -> None:
     assert Settings.from_env({"LIGHTBOX_LOG_LEVEL": "debug"}).log_level == "DEBUG"
 
 
+@pytest.mark.parametrize(("value", "level"), [("1", "DEBUG"), ("true", "DEBUG"), ("0", "INFO")])
+def test_debug_is_a_switch_for_verbose_logs(value: str, level: str) -> None:
+    """``DEBUG=1`` of the older vertebrae service means the log level DEBUG."""
+    assert Settings.from_env({"DEBUG": value}).log_level == level
+
+
+def test_settings_survive_the_way_to_a_worker(tmp_path: Path) -> None:
+    """The variables that settings are written as give the same settings again."""
+    settings = Settings(
+        home=tmp_path,
+        port=8000,
+        allowed_origins=("https://a.example", "https://b.example"),
+        log_level="DEBUG",
+        import_dir=tmp_path / "cts",
+        spine_queue=0,
+        agents=False,
+    )
+    assert Settings.from_env(settings.as_mapping()) == settings
+    assert Settings.from_env(Settings(home=tmp_path).as_mapping()) == Settings(home=tmp_path)
+
+
+def test_example_variables_are_settings() -> None:
+    """Each variable of ``.env.example`` is a setting, with a value that it accepts."""
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^# ([A-Z_]+)=(.+)$", text, re.M))
+    assert set(given) <= {doc.name for doc in described()}
+    Settings.from_env(given)
+
+
 def test_the_readme_lists_every_setting_as_the_code_has_it() -> None:
     """Name, older name, default and meaning in the README equal the code's."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
