@@ -174,7 +174,7 @@ class AnatomyReader:
         ]
 
     def _look(self, views: list[View]) -> list[_Look]:
-        batch = to_batch(np.stack([view.pixels for view in views]), self._card.input)
+        batch = to_batch(np.stack([view.pixels for view in views]), self._card.picture)
         outputs = self._runtime.run(batch)
         presence = _sigmoid(outputs["presence"][:, 0])
         corners = _sigmoid(outputs["corners"])

@@ -338,7 +338,7 @@ class EyeClassifier:
             )
         if not len(crops):
             return []
-        outputs = self._runtime.run(inputs.to_batch(self._sized(crops), self.card.input))
+        outputs = self._runtime.run(inputs.to_batch(self._sized(crops), self.card.picture))
         evidence = _evidence(outputs.get("evidence"), eye_confidences, len(crops))
         features = outputs.get("features")
         return [
@@ -423,7 +423,7 @@ class EyeClassifier:
 
     def logits_of(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return ``(N, K) float32`` logits alone: what checks of a heat map ask many times."""
-        batch = inputs.to_batch(self._sized(crops), self.card.input)
+        batch = inputs.to_batch(self._sized(crops), self.card.picture)
         return self._runtime.run(batch)["logits"]
 
     @property
@@ -464,12 +464,12 @@ class EyeClassifier:
 
     def _sized(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Bring crops to the model's size (stretched) and channels."""
-        height, width = self.card.input.height, self.card.input.width
+        height, width = self.card.picture.height, self.card.picture.width
         if crops.shape[1:3] != (height, width):
             shrinks = height * width < crops.shape[1] * crops.shape[2]
             way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
             crops = np.stack([cv2.resize(c, (width, height), interpolation=way) for c in crops])
-        if self.card.input.channels == "grey":
+        if self.card.picture.channels == "grey":
             crops = np.stack([cv2.cvtColor(c, cv2.COLOR_RGB2GRAY) for c in crops])
         return crops.astype(np.uint8, copy=False)
 

@@ -29,6 +29,7 @@ __all__ = [
     "InputSpec",
     "ModelCard",
     "ModelFormat",
+    "VolumeSpec",
     "load",
     "weights_name",
     "write",
@@ -79,6 +80,67 @@ class InputSpec:
     def shape(self) -> tuple[int, int, int]:
         """Shape of one input as (C, H, W)."""
         return self.depth, self.height, self.width
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether a batch of this shape can be given."""
+        return len(shape) == 4 and shape[0] >= 1 and shape[1:] == self.shape
+
+    @property
+    def written(self) -> str:
+        """The shape of a batch, in words."""
+        return f"(N, {', '.join(map(str, self.shape))}) float32 with N of at least 1"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeSpec:
+    """What a network in three dimensions takes: ``(N, 1, I, J, K) float32``, normalised.
+
+    Voxels are cubes of ``grid_mm`` with axes along RAS+. Sides are free multiples of
+    ``side_multiple`` up to ``largest_side``. ``normalised_by`` names the function of this
+    repository that turns CT numbers in HU into what the network takes.
+    """
+
+    grid_mm: float
+    side_multiple: int
+    normalised_by: str
+    largest_side: int = 512
+    channels: Literal["CT"] = "CT"
+    axes: Literal["RAS"] = "RAS"
+
+    def __post_init__(self) -> None:
+        fields.number(self.grid_mm, "input.grid_mm", minimum=0.1, maximum=100.0)
+        fields.integer(self.side_multiple, "input.side_multiple", minimum=1, maximum=512)
+        fields.integer(
+            self.largest_side, "input.largest_side", minimum=self.side_multiple, maximum=4096
+        )
+        fields.text(self.normalised_by, "input.normalised_by")
+        if self.channels != "CT":
+            fields.refuse("input.channels", expected="'CT'", got=self.channels)
+        if self.axes != "RAS":
+            fields.refuse("input.axes", expected="'RAS'", got=self.axes)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of one input as (C, I, J, K); −1 is a free side."""
+        return 1, -1, -1, -1
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether a batch of this shape can be given."""
+        return (
+            len(shape) == 5
+            and shape[0] >= 1
+            and shape[1] == 1
+            and all(0 < n <= self.largest_side and n % self.side_multiple == 0 for n in shape[2:])
+        )
+
+    @property
+    def written(self) -> str:
+        """The shape of a batch, in words."""
+        return (
+            f"(N, 1, I, J, K) float32 with N of at least 1 and sides that are multiples of "
+            f"{self.side_multiple} up to {self.largest_side}"
+        )
 
 
 @final
@@ -156,7 +218,7 @@ class ModelCard:
     task: str
     architecture: str
     format: ModelFormat
-    input: InputSpec
+    input: InputSpec | VolumeSpec
     classes: tuple[str, ...]
     outputs: Mapping[str, str]
     licence: str
@@ -215,6 +277,19 @@ class ModelCard:
                 )
 
     @property
+    def picture(self) -> InputSpec:
+        """The input of a network that takes pictures.
+
+        Raises
+        ------
+        ModelError
+            When it takes volumes.
+        """
+        if not isinstance(self.input, InputSpec):
+            fields.refuse("input", expected="that of pictures", got=self.input.written)
+        return self.input
+
+    @property
     def label(self) -> str:
         """Name and version as people see them."""
         return f"{self.name} {self.version}"
@@ -245,7 +320,7 @@ class ModelCard:
         calibration = _known(given.pop("calibration", {}), "calibration", {"temperature"})
         given["temperature"] = calibration.get("temperature", 1.0)
         _check_names(given, cls, "card")
-        given["input"] = _record(InputSpec, given["input"], "input")
+        given["input"] = _input(given["input"])
         given["data"] = tuple(
             _record(DataSource, item, f"data[{i}]") for i, item in enumerate(_items(given["data"]))
         )
@@ -408,6 +483,14 @@ def _record(kind: type[_Record], value: object, name: str) -> _Record:
     given = fields.mapping(value, name)
     _check_names(given, kind, name)
     return kind(**given)
+
+
+def _input(value: object) -> InputSpec | VolumeSpec:
+    """Read an input; only that of volumes has a grid."""
+    given = fields.mapping(value, "input")
+    if "grid_mm" in given:
+        return _record(VolumeSpec, given, "input")
+    return _record(InputSpec, given, "input")
 
 
 def _replace_atomically(path: Path, content: str) -> None:

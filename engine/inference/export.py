@@ -33,6 +33,7 @@ def export_openvino(
     outputs: Sequence[str],
     input_name: str = "image",
     dynamic_batch: bool = True,
+    dynamic_sides: bool = False,
     fp16_weights: bool = False,
     file_name: str = "model",
 ) -> tuple[str, str]:
@@ -41,10 +42,11 @@ def export_openvino(
     Parameters
     ----------
     module
-        takes one ``(N, C, H, W)`` tensor; returns a tensor, a tuple in the order of
-        ``outputs``, or a mapping with these names.
+        takes one ``(N, C, H, W)`` or ``(N, C, I, J, K)`` tensor; returns a tensor, a tuple in
+        the order of ``outputs``, or a mapping with these names.
     example
-        ``(N, C, H, W) float32`` normalised input; real pictures make the check mean more.
+        ``(N, C, H, W)`` or ``(N, C, I, J, K) float32`` normalised input; real ones make the check
+        mean more.
     folder
         made when missing.
     outputs
@@ -53,6 +55,8 @@ def export_openvino(
         name of the input tensor.
     dynamic_batch
         leave N free (default), else fix it to the example's.
+    dynamic_sides
+        leave the sides free too, not only N; the module must not depend on the example's.
     fp16_weights
         store weights in half the space. Computation stays f32 or bf16.
     file_name
@@ -71,10 +75,10 @@ def export_openvino(
     MissingBackendError
         When torch or OpenVINO is not installed.
     """
-    if example.ndim != 4 or example.dtype != np.float32 or not outputs:
+    if example.ndim not in (4, 5) or example.dtype != np.float32 or not outputs:
         raise InputError(
-            f"Expected an example (N, C, H, W) float32 and at least one output name, but got "
-            f"{example.shape} {example.dtype} and {list(outputs)}."
+            f"Expected an example (N, C, H, W) float32 or (N, C, I, J, K) float32 and at least one "
+            f"output name, but got {example.shape} {example.dtype} and {list(outputs)}."
         )
     openvino = load_openvino()
     try:
@@ -94,7 +98,11 @@ def export_openvino(
     finally:
         module.train(was_training)
     shape = list(example.shape)
-    network.reshape([-1, *shape[1:]] if dynamic_batch else shape)
+    if dynamic_batch:
+        shape[0] = -1
+    if dynamic_sides:
+        shape[2:] = [-1] * (example.ndim - 2)
+    network.reshape(shape)
     network.inputs[0].get_tensor().set_names({input_name})
     for output, name in zip(network.outputs, outputs, strict=True):
         output.get_tensor().set_names({name})

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine.errors import InputError, MissingBackendError, ModelError
 from engine.inference import cards
-from engine.inference.cards import ModelCard
+from engine.inference.cards import InputSpec, ModelCard
 from engine.inference.processors import usable_cores
 
 __all__ = [
@@ -71,8 +71,8 @@ class Runtime(Protocol):
         Parameters
         ----------
         batch
-            ``(N, C, H, W) float32``, normalised as the card says (``inputs.to_batch``); any
-            ``N >= 1``.
+            ``(N, C, H, W) float32``, normalised as the card says (``inputs.to_batch``), or
+            ``(N, 1, I, J, K)`` for a network that takes volumes; any ``N >= 1``.
 
         Returns
         -------
@@ -202,20 +202,21 @@ def check_batch(batch: NDArray[np.float32], card: ModelCard) -> NDArray[np.float
     InputError
         When shape or type differ.
     """
-    depth, height, width = card.input.shape
     fits = (
         isinstance(batch, np.ndarray)
         and batch.dtype == np.float32
-        and batch.ndim == 4
-        and batch.shape[0] >= 1
-        and batch.shape[1:] == (depth, height, width)
+        and card.input.takes(batch.shape)
     )
     if not fits:
         came = f"{getattr(batch, 'shape', type(batch).__name__)} {getattr(batch, 'dtype', '')}"
+        way = (
+            "engine.inference.inputs.to_batch"
+            if isinstance(card.input, InputSpec)
+            else card.input.normalised_by
+        )
         raise InputError(
-            f"The model {card.label!r} takes a batch of shape (N, {depth}, {height}, {width}) "
-            f"float32 with N of at least 1, but got {came.strip()}; prepare it with "
-            f"engine.inference.inputs.to_batch."
+            f"The model {card.label!r} takes a batch of shape {card.input.written}, but got "
+            f"{came.strip()}; prepare it with {way}."
         )
     return np.ascontiguousarray(batch)
 

@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import ModelError
 from engine.inference import cards
-from engine.inference.cards import Conformal, HeadWeights, InputSpec, ModelCard
+from engine.inference.cards import Conformal, HeadWeights, InputSpec, ModelCard, VolumeSpec
 
 
 def edit(folder: Path, **changes: object) -> None:
@@ -275,3 +275,54 @@ def test_a_grey_input_has_one_channel() -> None:
 def test_label_joins_name_and_version(card: ModelCard) -> None:
     """People see name and version."""
     assert card.label == "shapes 1.0"
+
+
+VOLUME = VolumeSpec(grid_mm=4.0, side_multiple=16, normalised_by="here.there")
+
+
+def test_a_card_of_a_volume_network_comes_back(card: ModelCard) -> None:
+    """An input with a grid is read as that of volumes."""
+    changed = replace(card, input=VOLUME)
+    assert ModelCard.from_json(changed.to_json()) == changed
+
+
+@pytest.mark.parametrize(
+    ("shape", "takes"),
+    [
+        ((1, 1, 16, 32, 512), True),
+        ((3, 1, 16, 16, 16), True),
+        ((1, 1, 16, 16, 24), False),
+        ((1, 1, 16, 16, 528), False),
+        ((1, 1, 16, 16, 0), False),
+        ((1, 2, 16, 16, 16), False),
+        ((0, 1, 16, 16, 16), False),
+        ((1, 16, 16, 16), False),
+    ],
+)
+def test_sides_of_volumes_are_multiples(shape: tuple[int, ...], takes: bool) -> None:
+    """A batch of volumes has one channel and sides that the network can halve."""
+    assert VOLUME.takes(shape) is takes
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("grid_mm", 0.0),
+        ("side_multiple", 0),
+        ("normalised_by", " "),
+        ("largest_side", 8),
+        ("channels", "RGB"),
+        ("axes", "LPS"),
+    ],
+)
+def test_a_wrong_volume_input_is_explained(field: str, value: object) -> None:
+    """The message names the field of the input."""
+    with pytest.raises(ModelError, match=f"input.{field}"):
+        replace(VOLUME, **{field: value})  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_volume_network_takes_no_pictures(card: ModelCard) -> None:
+    """Who asks for the input of pictures is told that there is none."""
+    assert card.picture is card.input
+    with pytest.raises(ModelError, match="that of pictures"):
+        _ = replace(card, input=VOLUME).picture

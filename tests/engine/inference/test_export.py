@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.errors import InputError, ModelError
 from engine.inference import cards, export, heads, runtimes
-from engine.inference.cards import ModelCard
+from engine.inference.cards import ModelCard, VolumeSpec
 from tests.engine.inference.conftest import TinyNet
 
 
@@ -172,3 +172,32 @@ def test_a_head_is_checked(weights: np.ndarray, bias: np.ndarray, message: str) 
     """Shapes, types and values of a head are checked when it is made."""
     with pytest.raises(ModelError, match=message):
         heads.LinearHead(weights=weights, bias=bias)
+
+
+class Halving(nn.Module):
+    """Halves a volume and doubles it again, as U-shaped networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv3d(1, 2, 3, stride=2, padding=1)
+
+    def forward(self, volume: Tensor) -> Tensor:
+        """(N, 1, I, J, K) -> (N, 2, I, J, K)."""
+        return nn.functional.interpolate(self.down(volume), scale_factor=2.0)
+
+
+def test_a_volume_network_keeps_its_sides_free(tmp_path: Path, card: ModelCard) -> None:
+    """A volume of other sides than the example's is answered as torch does, others are refused."""
+    random = np.random.default_rng(0)
+    example = random.normal(size=(1, 1, 8, 8, 8)).astype(np.float32)
+    net = Halving()
+    export.export_openvino(net, example, tmp_path, outputs=["logits"], dynamic_sides=True)
+    spec = VolumeSpec(grid_mm=4.0, side_multiple=2, normalised_by="here.there")
+    cards.write(tmp_path, replace(card, input=spec, outputs={"logits": "logits"}))
+    _, runtime = runtimes.open_model(tmp_path, precision="f32")
+    other = random.normal(size=(2, 1, 4, 6, 10)).astype(np.float32)
+    with torch.no_grad():
+        wanted = net(torch.tensor(other)).numpy()
+    np.testing.assert_allclose(runtime.run(other)["logits"], wanted, atol=1e-4)
+    with pytest.raises(InputError, match="multiples of 2 up to 512"):
+        runtime.run(other[:, :, :3])

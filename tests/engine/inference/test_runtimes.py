@@ -14,7 +14,7 @@ import torch
 
 from engine.errors import InputError, MissingBackendError, ModelError
 from engine.inference import cards, openvino_runtime, runtimes
-from engine.inference.cards import InputSpec, ModelCard
+from engine.inference.cards import InputSpec, ModelCard, VolumeSpec
 from engine.inference.openvino_runtime import PrecisionTrial
 from tests.engine.inference.conftest import TinyNet, pooling_onnx
 
@@ -326,3 +326,14 @@ def test_probes_are_pictures_in_range() -> None:
     pictures = probes * 0.25 + 0.5
     assert 0.0 <= pictures.min() < pictures.max() <= 1.0
     np.testing.assert_array_equal(probes, openvino_runtime.made_up_probes(spec))
+
+
+def test_probes_of_volumes_fit_their_input() -> None:
+    """Made-up volumes have sides that the network takes, and lie in −1..1."""
+    for multiple, largest in ((16, 512), (24, 48), (96, 96)):
+        spec = VolumeSpec(
+            grid_mm=4.0, side_multiple=multiple, largest_side=largest, normalised_by="here.there"
+        )
+        probes = openvino_runtime.made_up_probes(spec)
+        assert spec.takes(probes.shape)
+        assert -1.0 <= probes.min() < probes.max() <= 1.0
