@@ -1,0 +1,96 @@
+// The numbering audit in words, other namings with their probabilities, and the ways to rename.
+
+import { h } from "./dom.js";
+import { percent } from "./numbers.js";
+
+const VERDICTS = {
+  trusted: ["✓", "Names trusted"],
+  ambiguous: ["?", "Names not certain"],
+  wrong: ["✗", "Names wrong"],
+};
+const AT_FIRST = 3;
+
+export class Audit {
+  constructor(place, { onShift, onForget }) {
+    Object.assign(this, { place, onShift, onForget });
+  }
+
+  show(document_, name) {
+    const { audit, vertebrae, shift } = document_;
+    const [sign, words] = VERDICTS[audit.verdict] ?? VERDICTS.ambiguous;
+    const [lead, ...reasons] = audit.sentences;
+    const fix = audit.correction?.sentence;
+    const others = audit.alternatives.filter((one) => one.probability > 0.005);
+    this.place.dataset.verdict = audit.verdict;
+    this.place.replaceChildren(
+      h(
+        "div",
+        { class: "sp-verdict" },
+        h("div", { class: "sp-line" }, h("span", { class: "sp-stamp" }, h("span", { "aria-hidden": "true" }, sign), words), h("span", { class: "lb-hint sp-from" }, name)),
+        h("h2", {}, vertebrae.length ? lead : "No vertebra was found."),
+        reasonsOf(reasons.filter((sentence) => sentence !== fix && !others.some((one) => one.sentence === sentence))),
+        fix ? h("p", { class: "sp-fix" }, h("b", {}, "Proposed: "), fix) : null,
+      ),
+      h(
+        "div",
+        { class: "sp-namings" },
+        audit.verdict !== "trusted" && others.length > 1 ? this.namings(others, vertebrae) : null,
+        vertebrae.length ? this.shifting(vertebrae, shift ?? 0) : null,
+        h("div", { class: "lb-row sp-away" }, h("button", { type: "button", class: "lb-button", "data-do": "forget", onclick: this.onForget }, "Forget now")),
+      ),
+    );
+  }
+
+  namings(others, vertebrae) {
+    return h(
+      "div",
+      { class: "sp-others" },
+      h("h3", {}, "Possible namings"),
+      h(
+        "ol",
+        {},
+        others.slice(0, 4).map((one) =>
+          h(
+            "li",
+            {},
+            h("b", {}, rangeOf(one, vertebrae)),
+            h("span", { class: "sp-probability" }, percent(one.probability)),
+            h("span", { class: "lb-track", "aria-hidden": "true" }, h("i", { style: `width:${100 * one.probability}%` })),
+            h("span", { class: "lb-hint" }, one.sentence),
+            one.shift ? h("button", { type: "button", class: "lb-button", "data-use": one.shift, onclick: () => this.onShift(one.shift) }, "Use these names") : null,
+          ),
+        ),
+      ),
+    );
+  }
+
+  shifting(vertebrae, shift) {
+    const button = (steps, words) =>
+      h("button", { type: "button", class: "lb-button", "data-shift": steps, onclick: () => this.onShift(steps) }, words);
+    const moved = shift ? `You moved all names ${Math.abs(shift)} ${shift > 0 ? "down" : "up"}. ` : "";
+    return h(
+      "div",
+      { class: "sp-shift" },
+      h("h3", {}, "Counted differently?"),
+      h("p", { class: "lb-hint" }, `${moved}Table, views and downloads follow; the other button undoes it.`),
+      h("div", { class: "lb-row" }, button(-1, "All names up by one"), button(1, "All names down by one")),
+    );
+  }
+}
+
+function rangeOf({ labels, shift }, vertebrae) {
+  const names = labels.length ? labels : vertebrae.map(({ label }) => label);
+  const range = names.length > 1 ? `${names[0]} to ${names.at(-1)}` : names[0];
+  return shift === 0 ? `${range}, as it is` : range;
+}
+
+function reasonsOf(sentences) {
+  if (!sentences.length) return null;
+  const list = (some) => h("ul", {}, some.map((sentence) => h("li", {}, sentence)));
+  if (sentences.length <= AT_FIRST + 1) return list(sentences);
+  const rest = sentences.slice(AT_FIRST);
+  return [list(sentences.slice(0, AT_FIRST)), h("details", {}, h("summary", {}, `${rest.length} more observations`), list(rest))].reduce(
+    (box, part) => (box.append(part), box),
+    h("div", {}),
+  );
+}
