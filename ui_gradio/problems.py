@@ -29,7 +29,7 @@ from engine.errors import (
     VolumeError,
 )
 
-__all__ = ["OUR_FAULT", "Problem", "problem_from_code", "problem_of", "response_of"]
+__all__ = ["OUR_FAULT", "Problem", "ToldError", "problem_from_code", "problem_of", "response_of"]
 
 OUR_FAULT: Final = (
     "Something went wrong on our side and was logged; try again, and tell the operator if it stays."
@@ -42,6 +42,7 @@ _STATUSES: Final[tuple[tuple[type[LightboxError], int], ...]] = (
     (NotFoundError, 404),
     (NotAllowedError, 403),
     (InputError, 400),
+    (MissingBackendError, 409),
     (BusyError, 429),
     (MemoryShortError, 507),
     (DiskShortError, 507),
@@ -81,6 +82,15 @@ class Problem:
         return {"error": {"code": self.code, "message": self.message}}
 
 
+@final
+class ToldError(LightboxError):
+    """An error that happened in another process, with what to answer for it."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
 def problem_of(error: Exception) -> Problem:
     """Return what to answer for ``error``; an unexpected one is logged with its traceback.
 
@@ -88,6 +98,8 @@ def problem_of(error: Exception) -> Problem:
     >>> problem_of(PictureError("This file is empty.")).status
     400
     """
+    if isinstance(error, ToldError):
+        return error.problem
     if not isinstance(error, LightboxError):
         _log.error("A request failed unexpectedly.", exc_info=error)
         return Problem(status=500, code="server_error", message=OUR_FAULT)

@@ -89,22 +89,25 @@ def serving(screener: StandInScreener | None = None, **changes: object) -> Itera
     # thread, because Playwright runs one in ours.
     with ThreadPoolExecutor(1) as builder:
         app = builder.submit(asyncio.run, _build(screener, settings, admission)).result()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shown = _behind_proxy(app, settings.root_path) if settings.root_path else app
+    with served(app, settings.root_path) as url:
+        yield EyeServer(url=url, screener=screener, admission=admission, app=app)
+
+
+@contextmanager
+def served(app: FastAPI, root_path: str = "", port: int = 0) -> Iterator[str]:
+    """Serve an application on a free port until the block ends; yields its address."""
+    if not port:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+    shown = _behind_proxy(app, root_path) if root_path else app
     server = uvicorn.Server(uvicorn.Config(shown, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
-    yield EyeServer(
-        url=f"http://127.0.0.1:{port}{settings.root_path}",
-        screener=screener,
-        admission=admission,
-        app=app,
-    )
+    yield f"http://127.0.0.1:{port}{root_path}"
     server.should_exit = True
     thread.join(15)
 

@@ -54,7 +54,7 @@ def test_busy_says_when_to_come_back() -> None:
         ("bad_request", 422),
         ("too_large", 413),
         ("memory_short", 507),
-        ("missing_backend", 500),
+        ("missing_backend", 409),
         ("made_up", 500),
     ],
 )
