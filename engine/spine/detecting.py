@@ -37,7 +37,7 @@ from engine.spine.segmenters import (
     SpineSegmenter,
     Task,
 )
-from engine.spine.vertebrae import VERSE_CODES, Point, Vertebra, shift_names
+from engine.spine.vertebrae import LABELS, VERSE_CODES, Point, Vertebra, shift_names
 
 __all__ = ["NOTHING_FOUND", "detect", "moved_codes", "renamed", "renamed_findings"]
 
@@ -245,8 +245,19 @@ def _measured(
     labels = _without(labels, set(boxes) - listed - {SACRUM_CODE})
     tight = {LABEL_NAMES[at]: _bounds(labels, at, boxes[at]) for at in listed}
     vertebrae = [_completed(v, segmentation, tight[v.label], volume) for v in measured]
-    vertebrae.sort(key=lambda vertebra: -vertebra.centre_mm[2])
-    return labels, tuple(vertebrae), tight
+    return labels, tuple(_from_the_head(vertebrae)), tight
+
+
+def _from_the_head(vertebrae: Sequence[Vertebra]) -> list[Vertebra]:
+    """Sort from the head down: by place, or by name where places and names agree.
+
+    What the border leaves of a vertebra is often a process, which hangs below the next body.
+    """
+    by_place = sorted(vertebrae, key=lambda vertebra: -vertebra.centre_mm[2])
+    levels = [LABELS.index(vertebra.label) for vertebra in by_place if not vertebra.truncated]
+    if len(levels) < 2 or levels != sorted(levels):
+        return by_place
+    return sorted(vertebrae, key=lambda vertebra: LABELS.index(vertebra.label))
 
 
 def _around(boxes: Sequence[Slices], shape: Sequence[int]) -> Slices | None:

@@ -230,9 +230,11 @@ def _realigned(bodies: list[_Body], spacing: Floats, affine: Floats) -> list[_Bo
     """Look again where a body lies far beside the line through its neighbours.
 
     In a collapsed vertebra the arch can be thicker than the body, and in coarse voxels the two run
-    together; then the thick part nearest to that line is the body.
+    together; then the thick part nearest to that line is the body. What the border of the image
+    leaves of a vertebra, often its processes alone, says nothing about where its neighbours are.
     """
-    order = sorted(range(len(bodies)), key=lambda i: -bodies[i].middle[2])
+    known = [i for i, body in enumerate(bodies) if not body.truncated or _has_whole_body(body)]
+    order = sorted(known, key=lambda i: -bodies[i].middle[2])
     result = list(bodies)
     for _ in range(2):  # neighbours may be astray themselves at first
         for above, here, below in zip(order, order[1:], order[2:], strict=False):
@@ -297,9 +299,13 @@ def _flags(body: _Body) -> tuple[str, ...]:
     flags = ("two_parts",) if body.two_parts else ()
     if not body.truncated:
         return flags
+    return (*flags, "process_cut") if _has_whole_body(body) else flags
+
+
+def _has_whole_body(body: _Body) -> bool:
+    """Whether the body itself stays clear of the border of the image."""
     inside = np.argwhere(body.body) + body.offset
-    whole = (inside.min(axis=0) > 0).all() and (inside.max(axis=0) < body.extent - 1).all()
-    return (*flags, "process_cut") if whole else flags
+    return bool((inside.min(axis=0) > 0).all() and (inside.max(axis=0) < body.extent - 1).all())
 
 
 def _height(body: _Body, tangent: Floats, filled: NDArray[np.int64], affine: Floats) -> float:
