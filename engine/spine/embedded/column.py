@@ -146,7 +146,9 @@ def _links(maps: SpineMaps, evidence: Map, peaks: Peaks) -> _Links:
         fits = (step >= STEPS_MM[0]) & (step <= STEPS_MM[1])
         odd = np.log(step / expected) / LEVEL_STEP_SD
         worth = common - cost - np.minimum(0.5 * odd**2, 3.0)
-        rows.append((np.flatnonzero(fits), np.full(int(fits.sum()), levels), step[fits], worth[fits]))
+        rows.append(
+            (np.flatnonzero(fits), np.full(int(fits.sum()), levels), step[fits], worth[fits])
+        )
     at, levels_of, step, worth = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     return _Links(
         upper=upper[at],
@@ -175,7 +177,7 @@ def _steepness(direction: Floats) -> Floats:
 def _expected_step(maps: SpineMaps, points: Floats) -> Floats:
     """Return the mean distance of neighbours in adults at the level that the network guesses."""
     level = np.clip(maps.level_at(points), 0, len(_LEVEL_STEP) - 1)
-    return np.interp(level, np.arange(len(_LEVEL_STEP)), _LEVEL_STEP)
+    return np.asarray(np.interp(level, np.arange(len(_LEVEL_STEP)), _LEVEL_STEP))
 
 
 def _unevenness(links: _Links, above: NDArray[np.int64], link: int) -> Floats:

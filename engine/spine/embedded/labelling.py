@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from engine.imaging.volumes import Volume
 from engine.spine.embedded.column import Body
@@ -22,7 +22,6 @@ from engine.spine.phantoms.sizes import LABEL_CODES, SACRUM_CODE, size_of
 __all__ = ["label_map", "vertebrae_on_grid"]
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Labels = NDArray[np.uint8]
 
 LEAST_SHARE = 0.12
@@ -31,12 +30,12 @@ REACH_SIDE_MM, REACH_FRONT_MM, REACH_BACK_MM = 58.0, -34.0, 88.0
 """A vertebra reaches this far beside, before and behind the centre of its body."""
 BEYOND_ENDS = 0.62
 """Voxels farther than this (in levels) beyond the row's ends belong to vertebrae out of view."""
-FINER = 2
-"""The coarse probabilities are first brought to a grid this much finer by smooth splines."""
 BONE_HU, SOFT_HU, HU_RANGE = 110.0, 40.0, 120.0
 HU_WORTH = 0.2
 """How much the CT number may add to a probability, or take from it."""
 CRUMB_SHARE = 0.05
+STEPS = 250
+"""Probabilities on the fine grid are kept in so many steps, one byte each."""
 
 
 def vertebrae_on_grid(
@@ -58,7 +57,7 @@ def vertebrae_on_grid(
     level, nearest = line.place(points)
     right, back = line.beside(points, nearest)
     drop = _drops(names, line)
-    own = _hanging(level, nearest, right, back, drop)
+    own = _hanging(level, right, back, drop)
     is_body = maps.of("body")[tuple(at.T)] >= maps.of("arch")[tuple(at.T)]
     own = np.where(is_body, level, own)
     near = (np.abs(right) <= REACH_SIDE_MM) & (back >= REACH_FRONT_MM) & (back <= REACH_BACK_MM)
@@ -85,7 +84,6 @@ def label_map(
     """
     owner = vertebrae_on_grid(maps, bodies, names)
     spine = maps.of("body", "arch")
-    # Inside of a vertebra, what is not background is vertebra: the canal's rim, calcified discs.
     to_grid = np.linalg.inv(maps.affine) @ volume.affine  # voxel of the CT -> grid index
     canvas = _Canvas(volume, to_grid, maps, owner)
     for i, name in enumerate(names):
@@ -97,8 +95,10 @@ def label_map(
 
 
 def _drops(names: Sequence[str], line: Line) -> Floats:
-    """Return how far each spinous process hangs, ``(n, 3)``: where it begins and ends behind the
-    body's centre (mm), and how many levels lower its tip lies."""
+    """Return how far each spinous process hangs, ``(n, 3)``.
+
+    Where it begins and ends behind the body's centre (mm), and how many levels lower its tip lies.
+    """
     rows = []
     for name, step in zip(names, line.steps, strict=True):
         size = size_of(name)
@@ -113,7 +113,7 @@ def _usual_step(name: str) -> float:
     return 17.0 if name == "C1" else sum(size.height) / 2.0 + size.disc
 
 
-def _hanging(level: Floats, nearest: Ints, right: Floats, back: Floats, drop: Floats) -> Floats:
+def _hanging(level: Floats, right: Floats, back: Floats, drop: Floats) -> Floats:
     """Return the level that voxels of arches belong to: processes are lifted to their body."""
     own = level
     for _ in range(2):  # the lift depends on the vertebra, which depends on the lift
@@ -184,7 +184,7 @@ class _Canvas:
             used = np.zeros((1, 3), np.int64)
         self._box = self._fine_box(used.min(axis=0) - 2.0, used.max(axis=0) + 2.0)
         sides = tuple(s.stop - s.start for s in self._box)
-        self._best = np.zeros(sides, np.float16)
+        self._best = np.zeros(sides, np.uint8)
         self._labels = np.zeros(sides, np.uint8)
 
     def add(self, share: Map, code: int) -> None:
@@ -199,42 +199,33 @@ class _Canvas:
         own = tuple(slice(a, b) for a, b in zip(inner_low - low, inner_high - low, strict=True))
         block[own] = share[tuple(slice(a, b) for a, b in zip(inner_low, inner_high, strict=True))]
         # The image may end inside of an object: there its border must not fade.
-        finer = ndimage.zoom(
-            _edges_repeated(block, own), FINER, order=3, grid_mode=True, mode="nearest"
-        )
+        block = _edges_repeated(block, own)
         box = self._fine_box(low + 0.5, high - 1.5)
-        matrix = self._to_grid[:3, :3] * FINER
-        first = np.array([s.start for s in box], float)
-        offset = (self._to_grid[:3, :3] @ first + self._to_grid[:3, 3] - low + 0.5) * FINER - 0.5
-        sides = tuple(s.stop - s.start for s in box)
-        if not all(sides):
+        if not all(s.stop > s.start for s in box):
             return
-        values = np.empty(sides, np.float32)
-        is_straight = np.count_nonzero(np.abs(matrix) > 1e-6) == 3 and np.all(np.diag(matrix) > 0)
-        ndimage.affine_transform(
-            finer,
-            np.diag(matrix).copy() if is_straight else matrix,
-            offset,
-            output_shape=sides,
-            output=values,
-            order=1,
-            mode="nearest",
-        )
+        matrix = self._to_grid[:3, :3]
+        offset = matrix @ [s.start for s in box] + self._to_grid[:3, 3] - low
+        values = _interpolated(block, matrix, offset, tuple(s.stop - s.start for s in box))
         inside = tuple(
             slice(s.start - whole.start, s.stop - whole.start)
             for s, whole in zip(box, self._box, strict=True)
         )
-        higher = values > self._best[inside]
-        self._best[inside][higher] = values[higher]
-        self._labels[inside][higher] = code
+        best = self._best[inside]
+        higher = values > best
+        np.copyto(best, values, where=higher)
+        np.copyto(self._labels[inside], np.uint8(code), where=higher)
 
     def finished(self, bone_hu: float) -> Labels:
         """Return the label map on the whole fine grid."""
         hu = self._volume.voxels[self._box]
-        for k in range(hu.shape[2]):  # slice by slice: little is held twice
-            lift = np.clip((hu[:, :, k] - bone_hu) / HU_RANGE, -1.0, 1.0) * HU_WORTH
-            keep = self._best[:, :, k].astype(np.float32) + lift > 0.5
-            self._labels[:, :, k][~keep] = 0
+        low, high = (round(STEPS * (0.5 + sign * HU_WORTH)) for sign in (-1, 1))
+        for i in range(hu.shape[0]):  # plane by plane: little is held twice
+            best, labels = self._best[i], self._labels[i]
+            labels[best <= low] = 0
+            doubtful = np.nonzero((best > low) & (best < high))
+            lift = np.clip((hu[i][doubtful] - bone_hu) / HU_RANGE, -1.0, 1.0) * HU_WORTH
+            gone = best[doubtful] / np.float32(STEPS) + lift <= 0.5
+            labels[doubtful[0][gone], doubtful[1][gone]] = 0
         labels = np.zeros(self._volume.shape, np.uint8)
         labels[self._box] = self._without_crumbs()
         return labels
@@ -268,3 +259,47 @@ def _edges_repeated(block: Map, own: tuple[slice, ...]) -> Map:
     """Repeat the outermost values of the inner part into the margin that lies outside the maps."""
     pads = [(s.start, side - s.stop) for s, side in zip(own, block.shape, strict=True)]
     return np.pad(block[own], pads, mode="edge")
+
+
+def _interpolated(
+    block: Map, matrix: Floats, offset: Floats, sides: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Read a block smoothly at ``offset + matrix @ index``, in :data:`STEPS`.
+
+    Along its own axes by cubic splines, at an angle linearly; outside the nearest value counts.
+    """
+    if np.count_nonzero(np.abs(matrix) > 1e-6) == 3 and np.all(np.diag(matrix) > 0):
+        third, second, first = (
+            _weights(sides[a], float(offset[a]), float(matrix[a, a]), block.shape[a])
+            for a in (2, 1, 0)
+        )
+        rows = block.reshape(-1, block.shape[2]) @ third.T
+        planes = np.stack([second @ plane for plane in rows.reshape(*block.shape[:2], -1)])
+        values = (first @ planes.reshape(len(planes), -1)).reshape(sides)
+    else:
+        values = np.empty(sides, np.float32)
+        ndimage.affine_transform(
+            block, matrix, offset, output_shape=sides, output=values, order=1, mode="nearest"
+        )
+    np.clip(values, 0.0, 1.0, out=values)
+    values *= STEPS
+    return np.asarray(values.astype(np.uint8))
+
+
+def _weights(count: int, start: float, step: float, side: int) -> sparse.csr_array:
+    """Return ``(count, side)``: Catmull and Rom's cubic at the places ``start + step * n``."""
+    place = np.clip(start + step * np.arange(count), 0.0, side - 1.0)
+    below = np.floor(place).astype(np.int64)
+    t = (place - below).astype(np.float32)
+    values = np.stack(
+        [
+            ((2.0 - t) * t - 1.0) * t / 2.0,
+            ((3.0 * t - 5.0) * t * t + 2.0) / 2.0,
+            ((4.0 - 3.0 * t) * t + 1.0) * t / 2.0,
+            (t - 1.0) * t * t / 2.0,
+        ],
+        axis=1,
+    )
+    columns = np.clip(below[:, None] + np.arange(-1, 3), 0, side - 1)
+    rows = np.repeat(np.arange(count), 4)
+    return sparse.csr_array((values.ravel(), (rows, columns.ravel())), shape=(count, side))

@@ -85,7 +85,9 @@ class SpineMaps:
         picked = [self.classes[CLASSES.index(name)] for name in names if name in CLASSES]
         if not picked:
             return np.zeros(self.shape, np.float32)
-        return picked[0] if len(picked) == 1 else np.sum(picked, axis=0, dtype=np.float32)
+        return np.asarray(
+            picked[0] if len(picked) == 1 else np.sum(picked, axis=0, dtype=np.float32)
+        )
 
     def world(self, indices: ArrayLike) -> Floats:
         """Return grid indices ``(n, 3)`` as RAS+ mm ``(n, 3)``."""
@@ -93,7 +95,7 @@ class SpineMaps:
 
     def index(self, points_mm: ArrayLike) -> Floats:
         """Return RAS+ mm ``(n, 3)`` as grid indices ``(n, 3)``, not rounded, maybe outside."""
-        return _moved(np.linalg.inv(self.affine), points_mm)
+        return _moved(_inverse(self.affine), points_mm)
 
     def read(self, array: Map, points_mm: ArrayLike) -> Floats:
         """Return the values of a map ``(I, J, K)`` at points in mm: linear, outside as nearest."""
@@ -142,7 +144,7 @@ class SpineMaps:
         return float(max(lengths.min(), 0.0))
 
     def _image_index(self, points_mm: ArrayLike) -> Floats:
-        return _moved(np.linalg.inv(self.image_affine), points_mm)
+        return _moved(_inverse(self.image_affine), points_mm)
 
     def _depths(self, points_mm: ArrayLike) -> Floats:
         index = self._image_index(points_mm)
@@ -150,6 +152,10 @@ class SpineMaps:
         spacing = np.linalg.norm(self.image_affine[:3, :3], axis=0)
         low, high = (index + 0.5) * spacing, (sides - 0.5 - index) * spacing
         return np.asarray(np.minimum(low, high))
+
+
+def _inverse(matrix: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _moved(matrix: Floats, points: ArrayLike) -> Floats:

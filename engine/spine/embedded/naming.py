@@ -195,9 +195,7 @@ def _regions(count: _Count, evidence: Evidence) -> float:
 def _ribs(count: _Count, evidence: Evidence) -> float:
     seen = evidence.landmarks.rib_chances()
     known = np.isfinite(seen)
-    usual = [
-        RIB_CHANCE.get(name, 0.97 if name.startswith("T") else 0.01) for name in count.names
-    ]
+    usual = [RIB_CHANCE.get(name, 0.97 if name.startswith("T") else 0.01) for name in count.names]
     chance = np.array(usual)[known]
     likely = chance * seen[known] + (1.0 - chance) * (1.0 - seen[known])
     return float(RIB_WORTH * np.log(likely + MISREAD).sum())
@@ -238,7 +236,9 @@ def _sizes(count: _Count, evidence: Evidence) -> float:
     table = np.array([anatomy.body_volume_ml(name) for name in names])
     volumes = np.log(np.maximum(evidence.landmarks.body_ml, 0.1) / table)[use]
     # The atlas has no body, and the axis has its dens.
-    volumes = volumes[[name not in ("C1", "C2") for name, own in zip(names, use, strict=True) if own]]
+    volumes = volumes[
+        [name not in ("C1", "C2") for name, own in zip(names, use, strict=True) if own]
+    ]
     volume_scale = float(np.median(np.append(volumes, 3.0 * scale)))
     total = -0.5 * (scale / SCALE_SD) ** 2
     total += float(_robust((steps - scale) / STEP_SD).sum())

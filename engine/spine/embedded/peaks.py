@@ -135,4 +135,3 @@ def _apart(points: Floats, heights: Floats) -> NDArray[np.int64]:
         if all(np.linalg.norm(points[i] - points[j]) >= SAME_HILL_MM for j in kept):
             kept.append(i)
     return np.asarray(kept, np.int64)
-
