@@ -1,4 +1,4 @@
-"""One FastAPI application on one port: landing page, eye check, studio, health and plain routes.
+"""One FastAPI application on one port: landing page, eye check, vertebrae, studio, plain routes.
 
 ``lightbox serve`` runs it; so does ``python app.py`` (the entry of a Hugging Face Space).
 """
@@ -30,9 +30,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     from streamlit.starlette import App as StudioApp
 
     from engine.eyes.screening import EyeScreener
-    from ui_gradio import eyes
+    from ui_gradio import eyes, spine
     from ui_gradio.admission import Admission
-    from ui_gradio.eyes.routes import build_router
+    from ui_gradio.eyes.routes import build_router as eye_routes
+    from ui_gradio.spine.routes import build_router as spine_routes
 
     settings = settings or Settings.from_env()
     # Uploads stay in memory; should a library write one all the same, it is gone at the next start.
@@ -40,11 +41,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     screener = EyeScreener(settings)
     screener.check()
     admission = Admission(capacity=settings.queue_size, work_places=2)
+    vertebrae = spine.open_service(settings)
     studio = StudioApp(_STUDIO)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with screener.warming():
+        with screener.warming(), vertebrae.open():
             async with studio.lifespan()(app):
                 yield
 
@@ -54,10 +56,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Medical-imaging demos that run for real. Not a medical device.",
         lifespan=lifespan,
     )
-    app.include_router(build_router(screener, settings, admission=admission))
+    app.include_router(eye_routes(screener, settings, admission=admission))
+    app.include_router(spine_routes(vertebrae))
     _add_landing(app)
     page = eyes.build_app(screener, settings, admission=admission, path="/eyes")
     app = eyes.mount(app, page, settings, path="/eyes")
+    app = spine.mount(app, spine.build_app(vertebrae), settings)
     app.mount("/studio", studio)
     return app
 

@@ -161,7 +161,8 @@ class Gate:
         held: list[Message] = []
 
         async def hold(message: Message) -> None:
-            held.append(message)
+            if message["type"] in ("http.response.start", "http.response.body"):
+                held.append(message)
 
         await self._app({**scope, "headers": headers}, receive, hold)
         start = held[0]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from engine.spine.examples import Example
 from ui_gradio import bodies
 from ui_gradio.spine.requests import Wish, check, import_source, wish_from_form, wish_of
 from ui_gradio.spine.runs_routes import answer, json_object, receive, reports_of_download
@@ -21,7 +21,7 @@ from ui_gradio.spine.schemas import (
     MODELS_ANSWER,
     PROBLEMS,
 )
-from ui_gradio.spine.service import Document, SpineService
+from ui_gradio.spine.service import Document, Source, SpineService
 
 __all__ = ["build_router"]
 
@@ -78,7 +78,7 @@ def build_router(service: SpineService) -> APIRouter:
     return router
 
 
-async def _asked(request: Request, service: SpineService) -> tuple[Sequence[str] | Path, Wish]:
+async def _asked(request: Request, service: SpineService) -> tuple[Source, Wish]:
     """Return the CT that a request brings or names, and how to look at it."""
     if bodies.is_multipart(request.headers.get("content-type", "")):
         sent = await receive(request, service.uploads)
@@ -93,7 +93,7 @@ async def _asked(request: Request, service: SpineService) -> tuple[Sequence[str]
 
 
 async def _until_gone(
-    request: Request, service: SpineService, source: Sequence[str] | Path, wish: Wish
+    request: Request, service: SpineService, source: Source, wish: Wish
 ) -> Response:
     """Answer with the result, or stop when the client has gone."""
 
@@ -116,6 +116,6 @@ async def _until_gone(
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
-        if not isinstance(source, Path):
+        if not isinstance(source, Path | Example):
             for name in source:  # where the line was full
                 service.uploads.forget(name)

@@ -8,22 +8,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 from engine.errors import NotFoundError, RequestError
+from engine.spine import pictures
+from engine.spine.examples import EXAMPLES, find_example
 from ui_gradio import bodies
 from ui_gradio.frame import NOTHING_HERE
 from ui_gradio.gate import TakeUpload
 from ui_gradio.problems import response_of
 from ui_gradio.spine.requests import check, wish_of
-from ui_gradio.spine.service import Document, Run, SpineService, require_result, state_document
+from ui_gradio.spine.service import Document, Source, SpineService, require_result
 from ui_gradio.spine.streaming import event_stream
 from ui_gradio.spine.uploads import Sent, Uploads
+
+if TYPE_CHECKING:
+    from engine.spine.saved import SavedDetection
 
 __all__ = [
     "OWN_PATHS",
@@ -76,7 +81,7 @@ def add_routes(router: APIRouter, service: SpineService) -> None:
             upload, example = arguments.get("upload"), arguments.get("example")
             if (upload is None) == (example is None):
                 raise RequestError("Name either an 'upload' or an 'example'.")
-            source = str(example) if upload is None else [str(upload)]
+            source: Source = find_example(example) if upload is None else [str(upload)]
             run = await service.start(source, wish_of(arguments))
             return JSONResponse({"run": run.id}, status_code=202)
 
@@ -93,9 +98,9 @@ def add_routes(router: APIRouter, service: SpineService) -> None:
     async def result(name: str) -> Response:
         async def work() -> Response:
             run = service.find(name)
-            state = run.latest
-            if state.state in ("queued", "running"):
-                return JSONResponse(state_document(state), status_code=202)
+            state = run.state
+            if not state.has_ended:
+                return JSONResponse(state.document(), status_code=202)
             require_result(run)
             return JSONResponse(await service.result(run))
 
@@ -121,7 +126,25 @@ def add_routes(router: APIRouter, service: SpineService) -> None:
 
     @router.get("/examples")
     async def examples() -> Response:
-        return JSONResponse(service.runner.examples())
+        known = [{"name": one.name, "title": one.title, "text": one.text} for one in EXAMPLES]
+        return JSONResponse(known)
+
+    @router.get("/examples/{name}")
+    async def look_at_example(name: str) -> Response:
+        async def work() -> Response:
+            with service.admission.visit():
+                return JSONResponse(await service.look_at_example(name))
+
+        return await answer(work)
+
+    @router.get("/examples/{name}/ct.nii.gz")
+    async def example_file(name: str) -> Response:
+        async def work() -> Response:
+            with service.admission.visit():
+                path = await service.example_file(name)
+            return FileResponse(path, filename=f"{name}.nii.gz", media_type="application/gzip")
+
+        return await answer(work)
 
     @router.post("/models/{name}/download")
     async def download(name: str) -> Response:
@@ -144,32 +167,28 @@ def _add_dead_ends(router: APIRouter) -> None:
 
 
 def _add_pictures(router: APIRouter, service: SpineService) -> None:
-    def finished(name: str) -> Run:
+    def finished(name: str) -> SavedDetection:
         run = service.find(name)
         require_result(run)
-        return run
+        return run.saved
 
     @router.get("/runs/{name}/slices/{plane}/{index}.png")
     async def ct_slice(
         name: str, plane: str, index: str, window: str = _WINDOWS_DEFAULT
     ) -> Response:
         async def work() -> Response:
-            saved, at = finished(name).saved, _whole(index)
+            saved, at = finished(name), _whole(index)
             _require_plane(plane)
-            return _png(
-                await service.picture(lambda: service.showcase.slice_png(saved, plane, at, window))
-            )
+            return _png(await service.picture(lambda: pictures.slice_png(saved, plane, at, window)))
 
         return await answer(work)
 
     @router.get("/runs/{name}/labels/{plane}/{index}.png")
     async def label_slice(name: str, plane: str, index: str) -> Response:
         async def work() -> Response:
-            saved, at = finished(name).saved, _whole(index)
+            saved, at = finished(name), _whole(index)
             _require_plane(plane)
-            return _png(
-                await service.picture(lambda: service.showcase.label_slice_png(saved, plane, at))
-            )
+            return _png(await service.picture(lambda: pictures.label_slice_png(saved, plane, at)))
 
         return await answer(work)
 
@@ -178,23 +197,22 @@ def _add_pictures(router: APIRouter, service: SpineService) -> None:
         name: str, azimuth: str = "0", width: str = "640", height: str = "640"
     ) -> Response:
         async def work() -> Response:
-            saved = finished(name).saved
+            saved = finished(name)
             angle = _number("azimuth", azimuth, -3600, 3600)
             sides = [
                 int(_number(side, text, 64, 1600))
                 for side, text in (("width", width), ("height", height))
             ]
-            return _png(
-                await service.picture(lambda: service.showcase.spine_png(saved, angle, *sides))
-            )
+            return _png(await service.picture(lambda: pictures.spine_png(saved, angle, *sides)))
 
         return await answer(work)
 
     @router.get("/runs/{name}/files/{file}")
     async def file(name: str, file: str) -> Response:
         async def work() -> Response:
-            data, media_type = await service.file(service.find(name), file)
-            headers = {**_FILE_HEADERS, "Content-Disposition": f'attachment; filename="{file}"'}
+            file_name, media_type, data = await service.file(service.find(name), file)
+            disposition = f'attachment; filename="{file_name}"'
+            headers = {**_FILE_HEADERS, "Content-Disposition": disposition}
             return Response(data, media_type=media_type, headers=headers)
 
         return await answer(work)

@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, final
@@ -92,7 +92,7 @@ class Uploads:
     Parameters
     ----------
     folder
-        Where the folders are made; created when first needed.
+        Makes the private folder of all uploads, or returns it; asked when it is first needed.
     limits
         How much may be sent and kept.
     clock
@@ -101,13 +101,14 @@ class Uploads:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Callable[[], Path],
         limits: UploadLimits,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits
-        self._folder = folder
+        self._open_folder = folder
+        self._folder: Path | None = None
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
@@ -183,10 +184,10 @@ class Uploads:
             return self._known(name).source
 
     @contextmanager
-    def taking(self, names: Sequence[str]) -> Iterator[tuple[Path, Path]]:
-        """Yield the source of uploads together, and the folder that holds it.
+    def taking(self, names: Sequence[str]) -> Iterator[Path]:
+        """Yield the source of uploads together: a file, or a folder.
 
-        When the block ends well, both belong to the caller and the names are forgotten; when it
+        When the block ends well, it belongs to the caller and the names are forgotten; when it
         fails, a single upload stays for another try.
 
         Raises
@@ -205,7 +206,7 @@ class Uploads:
                 self._kept.pop(name, None)
             whole = parts[0] if len(parts) == 1 else self._joined(parts)
         try:
-            yield whole.source, whole.folder
+            yield whole.source
         except BaseException:
             if len(parts) == 1:
                 with self._lock:
@@ -222,10 +223,15 @@ class Uploads:
             shutil.rmtree(kept.folder, ignore_errors=True)
 
     def forget_old(self) -> None:
-        """Remove uploads whose time is over."""
+        """Remove uploads whose time is over, and the empty folders of those that were read."""
         now = self._clock()
         with self._lock:
             old = [name for name, kept in self._kept.items() if kept.until <= now]
+            known = {kept.folder for kept in self._kept.values()} | set(self._arriving)
+            for folder in self._folder.iterdir() if self._folder else ():
+                if folder not in known:
+                    with suppress(OSError):  # not empty: a run reads it
+                        folder.rmdir()
         for name in old:
             self.forget(name)
 
@@ -234,17 +240,25 @@ class Uploads:
         with self._lock:
             self._kept.clear()
             self._arriving.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
+            folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _new_folder(self) -> Path:
-        folder = self._folder / secrets.token_hex(16)
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.mkdir(mode=0o700)
-        except OSError as error:
-            raise _disk_problem(error) from error
         with self._lock:
+            try:
+                folder = self._another_folder()
+            except OSError as error:
+                raise _disk_problem(error) from error
             self._arriving[folder] = 0
+        return folder
+
+    def _another_folder(self) -> Path:
+        """Make a private folder; called with the lock held."""
+        if self._folder is None:
+            self._folder = self._open_folder()
+        folder = self._folder / secrets.token_hex(16)
+        folder.mkdir(mode=0o700)
         return folder
 
     def _keep(self, folder: Path, receiver: _Receiver) -> Sent:
@@ -270,8 +284,7 @@ class Uploads:
         return kept
 
     def _joined(self, parts: list[_Kept]) -> _Kept:
-        folder = self._folder / secrets.token_hex(16)
-        folder.mkdir(mode=0o700)
+        folder = self._another_folder()
         number = 0
         for part in parts:
             for file in part.folder.iterdir():
@@ -295,8 +308,8 @@ class Uploads:
         with self._lock:
             if self._total() + declared > limits.max_total_bytes:
                 raise _crowded()
-        there = next(place for place in (self._folder, *self._folder.parents) if place.exists())
-        free = shutil.disk_usage(there).free
+            self._folder = self._folder or self._open_folder()
+            free = shutil.disk_usage(self._folder).free
         if free - declared < limits.disk_floor_bytes:
             raise DiskShortError(
                 f"The upload needs {declared / 1e6:.0f} MB, but {free / 1e6:.0f} MB are free on "

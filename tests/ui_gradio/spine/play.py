@@ -7,60 +7,50 @@ begins with ``bad`` is refused when looked at, one that begins with ``fail`` fai
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from types import ModuleType, SimpleNamespace
 
 import uvicorn
 from fastapi import FastAPI
 
-from engine.errors import NotFoundError
 from engine.settings import Settings
 from tests.ui_gradio.spine.stand_ins import StandInModels, StandInRunner
 from ui_gradio.spine import build_app, mount
-from ui_gradio.spine.engine_parts import EngineShowcase
 from ui_gradio.spine.routes import build_router
 from ui_gradio.spine.service import SpineService
 
 
-class PlayShowcase:
-    """The engine's pictures, and one file where the engine's files are missing."""
-
-    def __init__(self) -> None:
-        self._engine = EngineShowcase()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    def downloads(self, saved: Any) -> list[dict[str, Any]]:
-        """Return the engine's list, else two lines to look at."""
-        try:
-            return self._engine.downloads(saved)
-        except ImportError:
-            return [
-                {"name": "result.json", "title": "Result (JSON)", "why": None},
-                {"name": "labels.dcm", "title": "DICOM SEG", "why": "Only from DICOM input."},
-            ]
-
-    def file(self, saved: Any, name: str) -> tuple[bytes, str]:
-        """Return the engine's file, else a small one."""
-        try:
-            return self._engine.file(saved, name)
-        except ImportError:
-            if name == "result.json":
-                return b"{}", "application/json"
-            raise NotFoundError("There is no such file.") from None
+def pretend_exports() -> None:
+    """Offer one file where the engine's files are not there yet."""
+    try:
+        from engine.spine.exports import EXPORTS
+    except ImportError:
+        module = ModuleType("engine.spine.exports")
+        one = SimpleNamespace(
+            title="Result (JSON)",
+            file_name="result.json",
+            media_type="application/json",
+            make=lambda _: b"{}",
+            why_not=lambda _: None,
+        )
+        seg = SimpleNamespace(title="DICOM SEG", why_not=lambda _: "Only from DICOM input.")
+        module.EXPORTS = {"result.json": one, "labels.dcm": seg}
+        sys.modules["engine.spine.exports"] = module
+    else:
+        assert EXPORTS
 
 
 def build(*, step_s: float, steps: int) -> FastAPI:
     """Return the application."""
+    pretend_exports()
     folder = Path(tempfile.mkdtemp(prefix="lightbox-play-"))
     service = SpineService(
         runner=StandInRunner(folder / "runs", steps=steps, step_s=step_s),
-        showcase=PlayShowcase(),
         models=StandInModels(step_s=0.5),
         settings=Settings(),
-        folder=folder,
+        folder=lambda: folder,
     )
     app = FastAPI()
     app.include_router(build_router(service))

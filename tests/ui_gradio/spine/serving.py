@@ -19,7 +19,6 @@ from engine.settings import Settings
 from tests.ui_gradio.serving import served
 from tests.ui_gradio.spine.stand_ins import StandInModels, StandInRunner
 from ui_gradio.spine import build_app, mount
-from ui_gradio.spine.engine_parts import EngineShowcase
 from ui_gradio.spine.routes import build_router
 from ui_gradio.spine.service import SpineService
 
@@ -55,19 +54,18 @@ class SpineServer:
 
 @contextmanager
 def serving_spine(
-    runner: Any = None, *, folder: Path | None = None, showcase: Any = None, **changes: object
+    runner: Any = None, *, models: Any = None, **changes: object
 ) -> Iterator[SpineServer]:
     """Serve the page and the plain routes until the block ends."""
     with tempfile.TemporaryDirectory(prefix="lightbox-test-") as fresh:
-        base = folder or Path(fresh)
+        base = Path(fresh)
         runner = runner or StandInRunner(base / "runs")
-        models = StandInModels()
+        models = models or StandInModels()
         service = SpineService(
             runner=runner,
-            showcase=showcase or EngineShowcase(),
             models=models,
             settings=Settings(**changes),
-            folder=base,
+            folder=lambda: _made(base / "uploads"),
         )
         # Outside of a running loop, Gradio opens loops for its locks and never closes them.
         with ThreadPoolExecutor(1) as builder:
@@ -76,7 +74,12 @@ def serving_spine(
             yield SpineServer(
                 url=url, service=service, runner=runner, models=models, folder=base, app=app
             )
-        service.close()
+        service.uploads.close()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 async def _build(service: SpineService) -> FastAPI:

@@ -23,17 +23,18 @@ from engine.errors import BusyError, RequestError, VolumeError
 from engine.imaging.volume_files.results import ReadVolume, SeriesNote
 from engine.spine.audit import Anchors
 from engine.spine.detecting import detect
-from engine.spine.examples import EXAMPLES
+from engine.spine.examples import Example
 from engine.spine.phantoms import SpinePhantom, spine_phantom
+from engine.spine.runner import Look, Request, RunState
 from engine.spine.saved import SavedDetection, save
-from engine.spine.segmenters import Forecast, RunWatch, Segmentation
+from engine.spine.segmenters import TASKS, Forecast, RunWatch, Segmentation
 
 
 @cache
 def phantom() -> SpinePhantom:
     """Return a small lumbar spine."""
     return spine_phantom(
-        np.random.default_rng(5), levels=("T11", "L5"), spacing_mm=3.0, fov_mm=(210.0, 210.0)
+        np.random.default_rng(5), levels=("T11", "L5"), spacing_mm=3.0, fov_mm=(300.0, 300.0)
     )
 
 
@@ -84,28 +85,13 @@ def found_folder() -> Path:
     return base / "found"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StandInState:
-    """As the engine's state of a run."""
-
-    state: str
-    step: str = "waiting"
-    progress: float = 0.0
-    text: str = "Waiting for the run before"
-    elapsed_s: float = 0.0
-    remaining_s: float | None = None
-    code: str | None = None
-    message: str | None = None
-
-
 class StandInRun:
     """One run; its state is set by the runner's thread."""
 
-    def __init__(self, runner: StandInRunner, source: Path | str, owned: Path | None) -> None:
+    def __init__(self, runner: StandInRunner, request: Request) -> None:
         self.id = secrets.token_urlsafe(24)
-        self.latest = StandInState(state="queued")
-        self.source = source
-        self.owned = owned
+        self.state = RunState(state="queued", text="Next")
+        self.request = request
         self.folder = runner.folder / self.id
         self.cancelled = threading.Event()
         self._runner = runner
@@ -121,23 +107,33 @@ class StandInRun:
     def cancel(self) -> None:
         """End and forget it."""
         self.cancelled.set()
-        self.latest = replace(self.latest, state="cancelled", text="Cancelled")
+        if not self.state.has_ended or self._saved:
+            self.state = replace(self.state, state="cancelled", text="Cancelled")
         self._runner.runs.pop(self.id, None)
-        self.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove_source()
 
     def shift(self, steps: int) -> None:
         """Move all names."""
         self._saved = self.saved.renamed(steps)
 
-    def remove(self) -> None:
-        """Remove all files."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.remove_source()
+    def export(self, name: str) -> tuple[str, str, bytes]:
+        """Return a download."""
+        from engine.spine.exports import EXPORTS
+
+        chosen = EXPORTS[name]
+        if reason := chosen.why_not(self.saved):
+            raise RequestError(reason)
+        return chosen.file_name, chosen.media_type, chosen.make(self.saved)
 
     def remove_source(self) -> None:
-        """Remove what was uploaded."""
-        if self.owned:
-            shutil.rmtree(self.owned, ignore_errors=True)
+        """Remove what was uploaded, as the engine does."""
+        source = self.request.source
+        if self.request.delete_source and isinstance(source, Path):
+            if source.is_dir():
+                shutil.rmtree(source)
+            else:
+                source.unlink(missing_ok=True)
 
     def work(self) -> None:
         """Pretend to work, then give the result."""
@@ -147,13 +143,13 @@ class StandInRun:
                 return
             share = (done + 1) / (self._runner.steps + 1)
             elapsed = time.monotonic() - began
-            self.latest = StandInState(
+            self.state = RunState(
                 state="running",
-                step="reading" if share < 0.2 else "network",
+                step="reading" if share < 0.2 else "finding",
                 progress=share,
                 text=f"Patch {done + 1} of {self._runner.steps}",
                 elapsed_s=elapsed,
-                remaining_s=elapsed * (1 - share) / share,
+                remaining_s=round(elapsed * (1 - share) / share, 1),
             )
         self._finish(time.monotonic() - began)
 
@@ -161,29 +157,27 @@ class StandInRun:
         first = self._first_bytes()
         self.remove_source()
         if first.startswith(b"fail"):
-            self.latest = replace(
-                self.latest,
-                state="failed",
-                code="bad_volume",
-                message="Expected a CT, but the file is empty; send it again.",
-            )
+            words = "Expected a CT, but the file is empty; send it again."
+            error = ("bad_volume", words)
+            self.state = replace(self.state, state="failed", text=words, error=error)
             return
         shutil.copytree(found_folder(), self.folder)
         self._saved = SavedDetection.open(self.folder)
-        self.latest = replace(
-            self.latest, state="done", progress=1.0, text="Done", elapsed_s=elapsed_s
+        self.state = RunState(
+            state="done", step="done", progress=1.0, text="Done", elapsed_s=elapsed_s
         )
 
     def _first_bytes(self) -> bytes:
-        if isinstance(self.source, str):
+        source = self.request.source
+        if isinstance(source, Example):
             return b""
-        file = self.source if self.source.is_file() else next(iter(sorted(self.source.iterdir())))
+        file = source if source.is_file() else min(source.iterdir())
         return file.read_bytes()[:4]
 
 
 @dataclass
 class StandInRunner:
-    """One run at a time, a line of ``most``, ``steps`` of ``step_s`` each."""
+    """One run at a time, at most ``most`` of them, ``steps`` of ``step_s`` each."""
 
     folder: Path
     steps: int = 4
@@ -191,47 +185,56 @@ class StandInRunner:
     most: int = 4
     runs: dict[str, StandInRun] = field(default_factory=dict)
     all_runs: list[StandInRun] = field(default_factory=list)
-    looked: list[Path] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def look(self, source: Path) -> dict[str, Any]:
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(run.state.state == "queued" for run in list(self.runs.values()))
+
+    @property
+    def busy(self) -> bool:
+        """Whether one is at work."""
+        return any(run.state.state == "running" for run in list(self.runs.values()))
+
+    def look(self, source: Path | Example) -> Look:
         """Return facts and forecasts, or refuse what begins with ``bad``."""
-        self.looked.append(source)
-        files = [source] if source.is_file() else sorted(source.iterdir())
-        if files[0].read_bytes()[:3] == b"bad":
+        files = [source] if isinstance(source, Example) or source.is_file() else [*source.iterdir()]
+        if isinstance(files[0], Path) and files[0].read_bytes()[:3] == b"bad":
             raise VolumeError("Expected a CT, but the file is a text; send DICOM or NIfTI.")
-        size = sum(file.stat().st_size for file in files)
-        entry = {"ready": True, "why": None, "seconds": 4.0, "memory_mb": 900, "fits": True}
-        absent = entry | {"ready": False, "why": "Download the weights first.", "size_mb": 140}
-        return {
-            "input": {
+        ready = {"ready": True, "why": None, "seconds": 4.0, "memory_mb": 900, "fits": True}
+        absent = {**ready, "ready": False, "why": "Download the weights first."}
+        return Look(
+            facts={
                 "kind": "nifti" if len(files) == 1 else "dicom",
                 "shape": [70, 70, 90],
                 "spacing_mm": [3.0, 3.0, 3.0],
-                "files": len(files),
-                "mb": round(size / 1e6, 3),
+                "series": {"description": "a drawing", "slices": len(files)},
+                "other_series": [],
+                "read_memory_mb": 3,
             },
-            "forecasts": {
-                "embedded": entry,
-                "nnunet": {
-                    task: absent | {"download": task}
-                    for task in ("total_fast", "total", "vertebrae_pp")
-                },
+            forecasts={
+                "embedded": ready,
+                "nnunet": {task: absent | {"download": task, "size_mb": 140} for task in TASKS},
                 "totalsegmentator": {
-                    task: absent | {"download": task}
-                    for task in ("total_fast", "total", "vertebrae_pp")
+                    task: absent | {"download": task, "size_mb": 140} for task in TASKS
                 },
             },
-        }
+        )
 
-    def start(self, source: Path | str, wish: object, *, owned: Path | None) -> StandInRun:
+    def example_file(self, example: Example) -> Path:
+        """Return a file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{example.name}.nii.gz"
+        path.write_bytes(b"drawn")
+        return path
+
+    def start(self, request: Request) -> StandInRun:
         """Begin a run in a thread."""
-        if isinstance(source, str) and source not in {one["name"] for one in self.examples()}:
-            raise RequestError(f"There is no example {source!r}.")
-        active = [run for run in self.runs.values() if run.latest.state in ("queued", "running")]
+        active = [run for run in self.runs.values() if not run.state.has_ended]
         if len(active) >= self.most:
             raise BusyError("The line is full; try again in 7 seconds.", retry_after_s=7)
-        run = StandInRun(self, source, owned)
+        run = StandInRun(self, request)
         self.runs[run.id] = run
         self.all_runs.append(run)
 
@@ -246,15 +249,6 @@ class StandInRunner:
     def find(self, name: str) -> StandInRun | None:
         """Return a run."""
         return self.runs.get(name)
-
-    def examples(self) -> list[dict[str, str]]:
-        """Return the engine's examples."""
-        return [{"name": one.name, "title": one.title, "text": one.text} for one in EXAMPLES]
-
-    def status(self) -> dict[str, int]:
-        """Count runs."""
-        states = [run.latest.state for run in self.runs.values()]
-        return {"running": states.count("running"), "waiting": states.count("queued")}
 
 
 @dataclass
