@@ -83,8 +83,7 @@ class View:
         step = self.mm_per_pixel / self.spacing_mm[self.axes[side]]
         pixels = self._pixels(side)
         first = ((self.shape[self.axes[side]] - 1) + (pixels - 1) * step) / 2
-        indices: NDArray[np.float64] = first - np.arange(pixels) * step
-        return indices
+        return first - step * np.arange(pixels, dtype=np.float64)
 
     def pixel(self, index: NDArray[np.float64]) -> tuple[float, float, int]:
         """Return (column, row, slice) of an index ``(3,)`` of the grid; the slice is rounded."""
