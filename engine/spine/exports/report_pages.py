@@ -136,7 +136,8 @@ th { text-align: left; font-weight: 600; } thead th { color: var(--soft); font-w
 td, th { padding: 0.16rem 0.6rem 0.16rem 0; vertical-align: baseline; }
 td:nth-child(-n+4), thead th:nth-child(n+2):nth-child(-n+4), td:nth-child(6),
 thead th:nth-child(6) { text-align: right; }
-td:nth-child(5), thead th:nth-child(5) { text-align: right; } td { white-space: nowrap; }
+td:nth-child(5), thead th:nth-child(5) { text-align: right; }
+td:nth-child(6), thead th:nth-child(6) { padding-right: 1.2rem; } td { white-space: nowrap; }
 td:last-child { white-space: normal; min-width: 7rem; padding-right: 0; }
 tbody tr { border-top: 1px solid var(--line); }
 .swatch { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 0.15em;

@@ -19,10 +19,14 @@ __all__ = ["report_pdf"]
 
 _PLAIN, _BOLD, _SYMBOLS = "Lightbox", "Lightbox-Bold", "Symbol"
 _TONES = {"trusted": "#00704f", "ambiguous": "#8a5a00", "wrong": "#a13c00"}
-_MARGIN_MM = 14.0
-_WIDTHS_MM = (16.0, 20.0, 20.0, 18.0, 37.0, 21.0, 50.0)
-_TALLEST_MM = 118.0
+_MARGIN_MM = 12.0
+_SWATCH_MM = 3.0
+_WIDTHS_MM = (14.0, 21.0, 21.0, 19.0, 39.0, 21.0, 43.0)
+_PAGE_MM = _SWATCH_MM + sum(_WIDTHS_MM)
+_TALLEST_MM = 92.0
 _GAP_MM = 3.0
+_RIGHT = frozenset({1, 2, 3, 4, 5})  # columns of numbers
+_PADDING = 6  # of the frame that reportlab sets text in, in points
 
 
 def report_pdf(saved: SavedDetection, *, when: datetime | None = None) -> bytes:
@@ -64,10 +68,9 @@ class _Foot:
         canvas.setFont(_PLAIN, 7)
         canvas.setFillGray(0.35)
         base = 0.6 * template.bottomMargin
-        canvas.drawString(template.leftMargin, base, self.text)
-        canvas.drawRightString(
-            template.pagesize[0] - template.rightMargin, base, f"Page {canvas.getPageNumber()}"
-        )
+        canvas.drawString(template.leftMargin + _PADDING, base, self.text)
+        end = template.pagesize[0] - template.rightMargin - _PADDING
+        canvas.drawRightString(end, base, f"Page {canvas.getPageNumber()}")
         canvas.restoreState()
 
 
@@ -108,11 +111,11 @@ def _verdict(report: Report) -> Any:  # noqa: ANN401 – reportlab has no types
         _paragraph(_text(report.count)),
         *(_paragraph(f"• {_text(reason)}", indent=8) for reason in report.reasons),
     ]
-    box = Table([[lines]], colWidths=[sum(_WIDTHS_MM) * mm])
+    box = Table([[lines]], colWidths=[_PAGE_MM * mm], hAlign="LEFT")
     box.setStyle(
         TableStyle(
             [
-                ("LINEBEFORE", (0, 0), (0, -1), 3, HexColor(tone)),
+                ("LINEBEFORE", (0, 0), (0, -1), 3, HexColor(tone), "butt"),
                 ("BACKGROUND", (0, 0), (-1, -1), HexColor("#f6f8fa")),
                 ("LEFTPADDING", (0, 0), (-1, -1), 9),
                 ("TOPPADDING", (0, 0), (-1, -1), 4),
@@ -128,7 +131,7 @@ def _figures(figures: tuple[Figure, ...]) -> Any:  # noqa: ANN401 – reportlab 
     from reportlab.lib.units import mm
     from reportlab.platypus import Image, Table, TableStyle
 
-    whole = sum(_WIDTHS_MM) - _GAP_MM * (len(figures) - 1)
+    whole = _PAGE_MM - _GAP_MM * (len(figures) - 1)
     shapes = [figure.pixels.shape[1] / figure.pixels.shape[0] for figure in figures]
     tall = min(_TALLEST_MM, whole / sum(shapes))
     pictures, captions, widths = [], [], []
@@ -157,36 +160,37 @@ def _table(report: Report) -> Any:  # noqa: ANN401 – reportlab has no types
     from reportlab.lib.units import mm
     from reportlab.platypus import Table, TableStyle
 
-    right = {1, 2, 3, 4, 5}
     head = [
-        _paragraph(_text(name), size=7.6, grey=True, right=at in right)
+        _paragraph(_text(name), size=7.6, grey=True, right=at in _RIGHT)
         for at, name in enumerate(COLUMNS)
     ]
     body = [
-        [
-            _paragraph(f"<b>{_text(row.cells[0])}</b>", size=8.4),
-            *(
-                _paragraph(_text(cell), size=8.4, right=at in right)
-                for at, cell in enumerate(row.cells[1:], start=1)
-            ),
-        ]
+        ["", _paragraph(f"<b>{_text(row.cells[0])}</b>", size=8.4), *_cells(row.cells)]
         for row in report.rows
     ]
-    table = Table([head, *body], colWidths=[width * mm for width in _WIDTHS_MM], repeatRows=1)
+    widths = [width * mm for width in (_SWATCH_MM, *_WIDTHS_MM)]
+    table = Table([["", *head], *body], colWidths=widths, repeatRows=1, hAlign="LEFT")
     style = [
         ("TOPPADDING", (0, 0), (-1, -1), 1.2),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 1.8),
-        ("LEFTPADDING", (0, 0), (-1, -1), 7),
+        ("LEFTPADDING", (0, 0), (-1, -1), 5),
         ("RIGHTPADDING", (0, 0), (-1, -1), 2),
         ("VALIGN", (0, 0), (-1, -1), "BOTTOM"),
-        ("LINEABOVE", (0, 1), (-1, -1), 0.4, HexColor("#d0d7de")),
         *(
-            ("LINEBEFORE", (0, at), (0, at), 5, HexColor(to_hex(row.colour)))
+            ("BACKGROUND", (0, at), (0, at), HexColor(to_hex(row.colour)))
             for at, row in enumerate(report.rows, start=1)
         ),
+        ("LINEABOVE", (0, 1), (-1, -1), 0.4, HexColor("#d0d7de")),
     ]
     table.setStyle(TableStyle(style))
     return table
+
+
+def _cells(cells: tuple[str, ...]) -> list[Any]:
+    return [
+        _paragraph(_text(cell), size=8.4, right=at in _RIGHT)
+        for at, cell in enumerate(cells[1:], start=1)
+    ]
 
 
 def _heading(text: str) -> Any:  # noqa: ANN401 – reportlab has no types
