@@ -21,7 +21,7 @@ _KINDS: Final = {
     ".css": "text/css",
     ".svg": "image/svg+xml",
     ".png": "image/png",
-    ".webp": "image/webp",
+    ".jpg": "image/jpeg",
 }
 
 NOTHING_HERE: Final = {

@@ -11,8 +11,8 @@ const VERDICTS = {
 const AT_FIRST = 3;
 
 export class Audit {
-  constructor(place, { onShift, onForget }) {
-    Object.assign(this, { place, onShift, onForget });
+  constructor(place, { onShift }) {
+    Object.assign(this, { place, onShift });
   }
 
   show(document_, name) {
@@ -29,14 +29,13 @@ export class Audit {
         h("div", { class: "sp-line" }, h("span", { class: "sp-stamp" }, h("span", { "aria-hidden": "true" }, sign), words), h("span", { class: "lb-hint sp-from" }, name)),
         h("h2", {}, vertebrae.length ? lead : "No vertebra was found."),
         reasonsOf(reasons.filter((sentence) => sentence !== fix && !others.some((one) => one.sentence === sentence))),
-        fix ? h("p", { class: "sp-fix" }, h("b", {}, "Proposed: "), fix) : null,
+        fix ? h("p", { class: "sp-fix" }, h("b", {}, "Proposed: "), fix.replace(/^Proposed: /, "")) : null,
       ),
       h(
         "div",
         { class: "sp-namings" },
         audit.verdict !== "trusted" && others.length > 1 ? this.namings(others, vertebrae) : null,
         vertebrae.length ? this.shifting(vertebrae, shift ?? 0) : null,
-        h("div", { class: "lb-row sp-away" }, h("button", { type: "button", class: "lb-button", "data-do": "forget", onclick: this.onForget }, "Forget now")),
       ),
     );
   }
@@ -54,10 +53,12 @@ export class Audit {
             "li",
             {},
             h("b", {}, rangeOf(one, vertebrae)),
-            h("span", { class: "sp-probability" }, percent(one.probability)),
             h("span", { class: "lb-track", "aria-hidden": "true" }, h("i", { style: `width:${100 * one.probability}%` })),
-            h("span", { class: "lb-hint" }, one.sentence),
-            one.shift ? h("button", { type: "button", class: "lb-button", "data-use": one.shift, onclick: () => this.onShift(one.shift) }, "Use these names") : null,
+            h("span", { class: "sp-probability" }, percent(one.probability)),
+            one.shift
+              ? h("button", { type: "button", class: "lb-button", "data-use": one.shift, "aria-label": `Use the names ${rangeOf(one, vertebrae)}`, onclick: () => this.onShift(one.shift) }, "Use")
+              : h("span"),
+            one.shift === null ? h("span", { class: "lb-hint" }, withoutPercent(one.sentence)) : null,
           ),
         ),
       ),
@@ -65,15 +66,19 @@ export class Audit {
   }
 
   shifting(vertebrae, shift) {
-    const button = (steps, words) =>
-      h("button", { type: "button", class: "lb-button", "data-shift": steps, onclick: () => this.onShift(steps) }, words);
-    const moved = shift ? `You moved all names ${Math.abs(shift)} ${shift > 0 ? "down" : "up"}. ` : "";
+    const button = (steps, way, sign) =>
+      h(
+        "button",
+        { type: "button", class: "lb-button", "data-shift": steps, "aria-label": `All names ${way} by one`, onclick: () => this.onShift(steps) },
+        `${sign} All ${way} by one`,
+      );
+    const moved = shift ? `You moved all names ${shift > 0 ? "down" : "up"} by ${Math.abs(shift)}. ` : "";
     return h(
       "div",
       { class: "sp-shift" },
-      h("h3", {}, "Counted differently?"),
+      h("h3", {}, "Move the names"),
+      h("div", { class: "lb-row" }, button(-1, "up", "▲"), button(1, "down", "▼")),
       h("p", { class: "lb-hint" }, `${moved}Table, views and downloads follow; the other button undoes it.`),
-      h("div", { class: "lb-row" }, button(-1, "All names up by one"), button(1, "All names down by one")),
     );
   }
 }
@@ -83,6 +88,8 @@ function rangeOf({ labels, shift }, vertebrae) {
   const range = names.length > 1 ? `${names[0]} to ${names.at(-1)}` : names[0];
   return shift === 0 ? `${range}, as it is` : range;
 }
+
+const withoutPercent = (sentence) => sentence.replace(/^[<>]? ?\d+ %: /, "");
 
 function reasonsOf(sentences) {
   if (!sentences.length) return null;

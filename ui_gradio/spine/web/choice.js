@@ -126,8 +126,7 @@ class Option {
         h("span", { class: "sp-backend-text" }, h("b", {}, BACKENDS[backend].title), h("span", {}, BACKENDS[backend].text)),
         this.price,
       ),
-      this.select,
-      this.why,
+      h("div", { class: "sp-more" }, this.select, this.why),
     );
     this.update();
   }
@@ -153,7 +152,8 @@ class Option {
     this.node.dataset.ready = this.usable;
     this.radio.disabled = !this.usable;
     if (!this.usable) this.radio.checked = false;
-    this.price.textContent = forecast.seconds === null || forecast.seconds === undefined ? "" : costOf(forecast);
+    const known = forecast.seconds !== null && forecast.seconds !== undefined;
+    this.price.replaceChildren(...(known ? [h("b", {}, capital(about(forecast.seconds))), h("span", {}, megabytes(forecast.memory_mb))] : []));
     const lines = [];
     if (!forecast.ready) lines.push(h("p", {}, forecast.why ?? "This is not installed here."));
     else if (forecast.fits === false) {

@@ -31,6 +31,7 @@ class Page {
     this.api = new Api(this.base);
     this.sections = Object.fromEntries(PHASES.map((phase) => [phase, root.querySelector(`.sp-${phase}`)]));
     this.problem = root.querySelector(".sp-problem");
+    this.told = root.querySelector(".sp-told");
     this.upload = null; // id of what waits to be started
     this.run = null; // {id, shift} of what runs or is shown
     this.name = "";
@@ -49,8 +50,9 @@ class Page {
       onProblem: (error) => this.goBack(error),
       onCancel: () => this.goBack(null),
     });
-    this.audit = new Audit(sections.result.querySelector(".sp-audit"), { onShift: (steps) => this.shift(steps), onForget: () => this.again("Forgotten: the CT and everything made from it.") });
-    root.querySelector("[data-do=again]").addEventListener("click", () => this.again());
+    this.audit = new Audit(sections.result.querySelector(".sp-audit"), { onShift: (steps) => this.shift(steps) });
+    root.querySelector("[data-do=again]").addEventListener("click", () => this.again("Choose another CT. The last one is forgotten."));
+    root.querySelector("[data-do=forget]").addEventListener("click", () => this.again("The CT and everything made from it is forgotten.", true));
     fillCode(root.querySelector(".lb-code-body"), { page: this.base.href, plain: new URL(this.config.plain, this.base) });
     showExamples(root.querySelector(".sp-examples"), { api, onRead: (read) => this.showRead(read), onProblem });
     window.addEventListener("pagehide", (event) => event.persisted || this.forget());
@@ -65,8 +67,9 @@ class Page {
     this.root.dataset.phase = phase;
     for (const [name, section] of Object.entries(this.sections)) section.hidden = name !== phase;
     this.root.querySelector(".sp-intro").hidden = phase === "result";
-    this.root.querySelector("[data-do=again]").hidden = phase === "start" || phase === "run";
+    this.root.querySelector(".sp-away").hidden = phase === "start" || phase === "run";
     this.problem.hidden = true;
+    this.told.textContent = "";
     if (phase !== "start") {
       this.sections[phase].focus({ preventScroll: true });
       window.scrollTo({ top: 0 });
@@ -110,7 +113,10 @@ class Page {
     this.run = null;
     this.go("start");
     if (error) this.showProblem(error);
-    else this.say("Stopped. Nothing of it was kept.");
+    else {
+      this.told.textContent = "Stopped. Nothing of it was kept.";
+      this.say(this.told.textContent);
+    }
     this.root.querySelector("#sp-main").focus({ preventScroll: true });
   }
 
@@ -178,10 +184,11 @@ class Page {
     }
   }
 
-  again(text) {
+  again(text, show = false) {
     this.forget();
     this.go("start");
-    if (text) this.say(text);
+    this.say(text);
+    this.told.textContent = show ? text : "";
     this.root.querySelector("#sp-main").focus({ preventScroll: true });
   }
 

@@ -7,6 +7,7 @@ import { Slices, decodeLabels } from "./slices.js";
 const TITLES = { sagittal: "Sagittal", coronal: "Coronal", axial: "Axial" };
 const AHEAD = [1, 2, -1, 3, 4];
 const DRAG_PX = 5; // screen pixels of a drag per slice
+const SHORT_MM = 16; // from one cervical vertebra to the next
 const PAPER = "#05080a";
 
 export class Pane {
@@ -353,20 +354,38 @@ export class Pane {
     context.textAlign = "center";
   }
 
-  // Names stand at the centre of the body where the slice passes near it, else on the label.
+  // Names stand beside their vertebra, so that nothing of it is covered. Where they would cover
+  // each other, the chosen one and the upper ones stay.
   drawNames(context, ratio) {
     const labels = this.labels.get(this.index);
     if (!labels) return;
-    for (const vertebra of this.vertebrae()) {
-      const seen = labels.centres.get(vertebra.code);
-      if (!seen) continue;
-      const centre = this.geometry.fromMm(Object.values(vertebra.center_mm));
-      const near = Math.abs(centre[2] - this.index) * this.geometry.mmPerPixel < 15;
-      const [x, y] = this.toScreen(near ? centre : seen);
-      const chosen = vertebra.code === this.look.get("selected");
-      context.font = `${chosen ? 700 : 600} ${(chosen ? 14 : 12) * ratio}px system-ui, sans-serif`;
+    const selected = this.look.get("selected");
+    const shown = this.vertebrae().filter(({ code }) => labels.boxes.has(code));
+    shown.sort((one, other) => (other.code === selected) - (one.code === selected));
+    const small = Math.max(8.5, Math.min(12, (SHORT_MM * this.scale) / this.geometry.mmPerPixel / ratio));
+    const taken = [];
+    for (const vertebra of shown) {
+      const chosen = vertebra.code === selected;
+      const size = (chosen ? 14 : small) * ratio;
+      const [x, y] = this.placeOfName(vertebra, labels.boxes.get(vertebra.code), size);
+      if (taken.some((other) => Math.abs(other - y) < size * 0.9)) continue;
+      taken.push(y);
+      context.font = `${chosen ? 700 : 600} ${size}px system-ui, sans-serif`;
+      context.textAlign = this.plane === "axial" ? "center" : "right";
       written(context, vertebra.label, x, y, ratio);
     }
+    context.textAlign = "center";
+  }
+
+  placeOfName({ center_mm: centre }, { left, right, top, bottom }, size) {
+    if (this.plane === "axial") {
+      const [x, y] = this.toScreen([(left + right) / 2, top]);
+      return [x, Math.max(size, y - size)];
+    }
+    const [, row] = this.geometry.fromMm(Object.values(centre));
+    const level = row >= top && row <= bottom ? row : (top + bottom) / 2;
+    const [x, y] = this.toScreen([left - 0.5, level]);
+    return [Math.max(x - size / 2, size * 2.4), y];
   }
 
   tell() {

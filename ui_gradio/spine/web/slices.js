@@ -64,7 +64,7 @@ export class Slices {
   }
 }
 
-// A label picture as codes: {width, height, codes, centres: code -> [column, row]}
+// A label picture as codes: {width, height, codes, boxes: code -> {left, right, top, bottom}}
 export function decodeLabels(bitmap) {
   const { width, height } = bitmap;
   const canvas = document.createElement("canvas");
@@ -74,17 +74,19 @@ export function decodeLabels(bitmap) {
   context.drawImage(bitmap, 0, 0);
   const { data } = context.getImageData(0, 0, width, height);
   const codes = new Uint8Array(width * height);
-  const sums = new Map();
+  const boxes = new Map();
   for (let i = 0; i < codes.length; i += 1) {
     const code = data[4 * i];
     if (!code) continue;
     codes[i] = code;
-    const sum = sums.get(code) ?? [0, 0, 0];
-    sum[0] += i % width;
-    sum[1] += Math.floor(i / width);
-    sum[2] += 1;
-    sums.set(code, sum);
+    const [x, y] = [i % width, Math.floor(i / width)];
+    const box = boxes.get(code);
+    if (!box) boxes.set(code, { left: x, right: x, top: y, bottom: y });
+    else {
+      box.left = Math.min(box.left, x);
+      box.right = Math.max(box.right, x);
+      box.bottom = y;
+    }
   }
-  const centres = new Map([...sums].map(([code, [x, y, n]]) => [code, [x / n, y / n]]));
-  return { width, height, codes, centres };
+  return { width, height, codes, boxes };
 }

@@ -24,7 +24,7 @@ export class Table {
 
   show({ vertebrae, palette, confidence_meaning: meaning }) {
     this.vertebrae = vertebrae;
-    const head = ["Name", "Centre, mm", "Height, mm", "Volume, ml", "Mean HU", "Confidence"];
+    const head = ["Name", "Centre mm", "Height mm", "Volume ml", "Mean HU", "Confidence"];
     const titles = { 1: "Right (+) or left, front (+) or back, up (+) or down, of the scanner's zero point (RAS+)" };
     this.bodies = vertebrae.map((vertebra) => this.row(vertebra, palette[vertebra.code] ?? "#bbb"));
     this.place.replaceChildren(
