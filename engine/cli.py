@@ -1,4 +1,4 @@
-"""The ``lightbox`` command. Exit code 0: done; 2: bad input; 1: our fault.
+"""The ``lightbox`` command. Exit code 0: done; 2: bad input; 1: our fault; 130: stopped by Ctrl-C.
 
 With ``--json`` one JSON document, and nothing else, goes to standard output.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import engine
 from engine.errors import InputError, LightboxError
 from engine.settings import Settings
+from engine.spine.choices import BACKENDS, TASKS
 
 if TYPE_CHECKING:
     from engine.eyes.results import Screening
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_BAD_INPUT, _OUR_FAULT = 2, 1
+_BAD_INPUT, _OUR_FAULT, _STOPPED = 2, 1, 130
 Document = dict[str, Any]
 
 
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LightboxError as error:
         print(f"lightbox: {error}", file=sys.stderr)
         return _BAD_INPUT if isinstance(error, InputError) else _OUR_FAULT
+    except KeyboardInterrupt:
+        print("lightbox: stopped", file=sys.stderr)
+        return _STOPPED
 
 
 def _log_level(options: argparse.Namespace, settings: Settings) -> str:
@@ -70,10 +74,29 @@ def _parser() -> argparse.ArgumentParser:
     eyes.add_argument("--mirrored", action="store_true", help="the pictures are mirror images")
     eyes.set_defaults(command=_eyes)
 
+    _add_spine(commands)
+
     doctor = commands.add_parser("doctor", help="say what is installed and whether it works")
     doctor.add_argument("--json", action="store_true", help="print one JSON document")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_spine(commands: Any) -> None:  # noqa: ANN401 – argparse keeps its type to itself
+    spine = commands.add_parser("spine", help="find and name the vertebrae in a CT")
+    spine.add_argument(
+        "ct", type=Path, metavar="CT", help="NIfTI, NRRD, MHA, DICOM file or folder, ZIP"
+    )
+    spine.add_argument("--backend", default="embedded", choices=BACKENDS, help="who looks for them")
+    spine.add_argument(
+        "--task", default="total_fast", choices=TASKS, help="weights of the other two backends"
+    )
+    spine.add_argument("--json", action="store_true", help="print one JSON document")
+    spine.add_argument("--out", type=Path, metavar="DIR", help="write label map, table, meshes, …")
+    spine.add_argument(
+        "--no-transitional", action="store_true", help="count on 12 thoracic, 5 lumbar vertebrae"
+    )
+    spine.set_defaults(command=_spine)
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
@@ -180,6 +203,58 @@ def _eyes_text(result: Document) -> str:
         lines.append(line.rstrip())
         lines += [f"    {reason}" for reason in eye["reasons"]]
     return "\n".join(lines)
+
+
+def _spine(options: argparse.Namespace, settings: Settings) -> int:
+    from engine.spine import command
+
+    line = _ProgressLine(is_shown=sys.stderr.isatty())
+    try:
+        found = command.detect_file(
+            options.ct,
+            settings,
+            backend=options.backend,
+            task=options.task,
+            transitional=not options.no_transitional,
+            tell=line.show,
+        )
+        written = command.write_files(found, options.out) if options.out else []
+    except LightboxError as error:
+        if not options.json:
+            raise
+        problem = {"code": error.code, "message": str(error)}
+        _print_json({"file": str(options.ct), "success": False, "error": problem})
+        return _BAD_INPUT if isinstance(error, InputError) else _OUR_FAULT
+    finally:
+        line.clear()
+    document = {"file": str(options.ct), **found.document()}
+    if options.json:
+        _print_json(document)
+    else:
+        print(command.as_text(document))
+        for path in written:
+            print(f"wrote {path}")
+    return 0
+
+
+def _print_json(document: Document) -> None:
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+class _ProgressLine:
+    """One line on a terminal's standard error that is written over; silent elsewhere."""
+
+    def __init__(self, *, is_shown: bool) -> None:
+        self._is_shown = is_shown
+
+    def show(self, done: float, text: str, remaining_s: float) -> None:
+        if self._is_shown:
+            words = f"{100 * done:3.0f} %  {text}  (about {remaining_s:.0f} s left)"
+            print(f"\r\x1b[K{words[:100]}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._is_shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _doctor(options: argparse.Namespace, settings: Settings) -> int:

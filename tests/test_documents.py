@@ -23,7 +23,7 @@ def test_the_readme_begins_with_a_space_card() -> None:
     assert re.search(r"^title: Lightbox$", front, re.M)
 
 
-@pytest.mark.parametrize("command", ["serve", "eyes", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "eyes", "spine", "doctor"])
 def test_every_command_is_in_readme_and_parser(command: str) -> None:
     """The README names each command, and the parser knows it."""
     assert f"lightbox {command}" in README

@@ -7,23 +7,18 @@ from typing import Any, NoReturn
 
 from engine.errors import VolumeError
 from engine.imaging.volume_files import read_volume
-from engine.imaging.volume_files.results import ReadForecast, SeriesNote, VolumeLimits, Watch
+from engine.imaging.volume_files.results import ReadForecast, SeriesNote, Watch
 from engine.memory_guard import MemoryGuard
 from engine.settings import Settings
 from engine.spine.backends import open_segmenter
 from engine.spine.documents import series_json
 from engine.spine.examples import Example, find_example
+from engine.spine.limits import limits_of
 from engine.spine.segmenters import BACKENDS, TASKS, Backend, Task
 
-__all__ = ["limits_of", "look_at"]
+__all__ = ["look_at"]
 
 Document = dict[str, Any]
-
-
-def limits_of(settings: Settings) -> VolumeLimits:
-    """Return how much may be sent, from the settings; a ZIP may unpack to three times as much."""
-    most = settings.max_volume_mb * 1_000_000
-    return VolumeLimits(max_bytes=most, max_unpacked_bytes=3 * most)
 
 
 def look_at(source: Path | None, example: str | None, settings: Settings) -> Document:

@@ -146,6 +146,7 @@ class Run:
         self._cancel = cancel
         self._began = time.monotonic()
         self._changed = threading.Condition()
+        self._shifting = threading.Lock()
         self._state = RunState(state="queued", text="Waiting for the CT before this one")
         self._saved: SavedDetection | None = None
 
@@ -216,9 +217,12 @@ class Run:
         RequestError
             When the run has no result, or a name would leave the spine.
         """
-        with self._changed:  # two clicks at once are two steps
-            self._saved = self.saved.renamed(steps)
-            return self._saved
+        with self._shifting:  # two clicks at once are two steps
+            moved = self.saved.renamed(steps)
+            with self._changed:
+                if self._saved is not None:
+                    self._saved = moved
+            return moved
 
     def document(self) -> dict[str, Any]:
         """Return the result document; see :mod:`engine.spine.documents`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol, final
+from typing import Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.errors import RequestError
 from engine.imaging.volumes import Volume
 from engine.spine.audit import Anchors
+from engine.spine.choices import BACKENDS, TASKS, Backend, Task
 from engine.spine.vertebrae import VERSE_CODES, Point
 
 __all__ = [
@@ -32,17 +33,6 @@ __all__ = [
     "SpineSegmenter",
     "Task",
 ]
-
-Backend = Literal["embedded", "nnunet", "totalsegmentator"]
-"""``embedded``: our own small network, always there. ``nnunet``: TotalSegmentator's weights in our
-own prediction. ``totalsegmentator``: the same weights in TotalSegmentator itself."""
-
-Task = Literal["total_fast", "total", "vertebrae_pp"]
-"""Which weights the last two backends use: ``total_fast`` (3 mm), ``total`` (its vertebrae, at
-1.5 mm), ``vertebrae_pp`` (bodies at 1.5 mm). The embedded network has no choice."""
-
-BACKENDS: tuple[Backend, ...] = ("embedded", "nnunet", "totalsegmentator")
-TASKS: tuple[Task, ...] = ("total_fast", "total", "vertebrae_pp")
 
 SACRUM_CODE = 26
 """Sacrum or S1 in label maps: a landmark, never listed as a vertebra that was found."""

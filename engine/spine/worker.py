@@ -352,7 +352,7 @@ def _read(
     else:
         from engine.imaging.volume_files import read_volume
         from engine.imaging.volume_files.results import Watch
-        from engine.spine.looking import limits_of
+        from engine.spine.limits import limits_of
 
         read = read_volume(
             request.source,
