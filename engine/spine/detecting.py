@@ -50,6 +50,10 @@ NOTHING_FOUND = (
     "body, the contrast or the orientation may be unlike what the model knows."
 )
 
+MOST_ML, MOST_MM = 300.0, 250.0
+"""No vertebra is as large: a lumbar one has about 60 ml and 110 mm (two in one, and metal on it,
+still pass). What is wider has to be one piece for the most part."""
+
 _CODES = {name: code for code, name in LABEL_NAMES.items()}
 _SEGMENTING_SHARE = 0.94  # of the whole, for the progress
 _CRUMB_SHARE = 0.02
@@ -97,7 +101,7 @@ def detect(
     segmentation = segmenter.segment(volume, steps.part(0.0, _SEGMENTING_SHARE))
     _check_grid(segmentation.labels, volume, segmenter.name)
     steps.done("segmenting", _SEGMENTING_SHARE, "Measuring vertebrae")
-    labels, vertebrae, boxes = _measured(segmentation, volume)
+    labels, vertebrae, boxes, impossible = _measured(segmentation, volume)
     steps.done("measuring", 0.98, "Checking the names")
     own = tuple(vertebra.confidence for vertebra in vertebrae)
     agreement = _in_order(segmentation.agreement, vertebrae)
@@ -121,7 +125,7 @@ def detect(
         task=task,
         facts=ReadFacts.of(read),
         timings_ms=steps.timings_ms,
-        notes=(*segmentation.notes, *(() if found else (NOTHING_FOUND,))),
+        notes=(*segmentation.notes, *_notes(found, impossible)),
         whole=segmentation.whole,
         transitional=transitional,
         own=own,
@@ -186,6 +190,17 @@ def moved_codes(before: Sequence[FoundVertebra], after: Sequence[FoundVertebra])
     return table
 
 
+def _notes(found: Sequence[FoundVertebra], impossible: set[int]) -> tuple[str, ...]:
+    notes = []
+    if impossible:
+        names = ", ".join(LABEL_NAMES[code] for code in sorted(impossible))
+        notes.append(
+            f"What the model called {names} is scattered or far too large for a vertebra; it was "
+            "left out."
+        )
+    return (*notes, *(() if found else (NOTHING_FOUND,)))
+
+
 # --- progress and time ---------------------------------------------------------------------------
 
 
@@ -228,14 +243,16 @@ def _check_grid(labels: Labels, volume: Volume, backend: str) -> None:
 
 def _measured(
     segmentation: Segmentation, volume: Volume
-) -> tuple[Labels, tuple[Vertebra, ...], Mapping[str, VoxelBounds]]:
-    """Return the label map, the vertebrae in it from the head down, and their voxel boxes.
+) -> tuple[Labels, tuple[Vertebra, ...], Mapping[str, VoxelBounds], set[int]]:
+    """Return the label map, the vertebrae from the head down, their boxes, and impossible codes.
 
     The map is cleared of what is not listed (crumbs), so that both always agree.
     """
     labels = np.ascontiguousarray(segmentation.labels)
     objects = ndimage.find_objects(labels, max_label=max(LABEL_NAMES))
     boxes = {at: box for at, box in enumerate(objects, start=1) if box is not None}
+    impossible = _impossible(labels, boxes, volume.spacing_mm)
+    labels = _without(labels, impossible)
     around = _around(list(boxes.values()), labels.shape)
     measured: tuple[Vertebra, ...] = ()
     if around is not None:
@@ -245,7 +262,30 @@ def _measured(
     labels = _without(labels, set(boxes) - listed - {SACRUM_CODE})
     tight = {LABEL_NAMES[at]: _bounds(labels, at, boxes[at]) for at in listed}
     vertebrae = [_completed(v, segmentation, tight[v.label], volume) for v in measured]
-    return labels, tuple(_from_the_head(vertebrae)), tight
+    return labels, tuple(_from_the_head(vertebrae)), tight, impossible
+
+
+def _impossible(labels: Labels, boxes: dict[int, Slices], spacing_mm: Sequence[float]) -> set[int]:
+    """Take codes out of ``boxes`` that no vertebra can carry, and return them.
+
+    Far too large, or scattered over the picture: what a model without an idea writes. Measuring
+    their shapes would take minutes.
+    """
+    gone = set()
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    for code in set(boxes) - {SACRUM_CODE}:
+        box = boxes[code]
+        mask = labels[box] == code
+        count = int(np.count_nonzero(mask))
+        extent = max((s.stop - s.start) * mm for s, mm in zip(box, spacing_mm, strict=True))
+        scattered = False
+        if count * voxel_ml <= MOST_ML and extent > MOST_MM:
+            parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+            scattered = int(np.bincount(parts.ravel())[1:].max()) < count / 2
+        if scattered or count * voxel_ml > MOST_ML:
+            gone.add(code)
+            del boxes[code]
+    return gone
 
 
 def _from_the_head(vertebrae: Sequence[Vertebra]) -> list[Vertebra]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
@@ -190,6 +191,27 @@ def test_the_finders_own_centres_and_confidences_count() -> None:
     ]
     # Confidence and agreement count by their geometric mean: √(0.5·1) and √(1·0.25).
     assert ratios == pytest.approx([0.707, 1.0, 0.5], rel=0.05)
+
+
+def test_noise_is_left_out_quickly_and_told() -> None:
+    """A map of random codes, as untrained weights write it, has no vertebra and takes no time."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 26, (90, 90, 110), dtype=np.uint8)  # 270 × 270 × 330 mm
+    began = time.monotonic()
+    found = detect(read_of(block_ct(labels)), Answering(labels))
+    assert time.monotonic() - began < 20.0
+    assert found.found == ()
+    assert not found.labels.any()
+    assert found.notes[0].startswith("What the model called C1, C2,")
+
+
+def test_an_object_too_large_for_a_vertebra_is_left_out() -> None:
+    """Four litres in one label: told, and the vertebra beside it stays."""
+    labels = blocks(20, 21, 22, shape=(20, 80, 60))
+    labels[:, 25:75, :] = 5
+    found = detect(read_of(block_ct(labels)), Answering(labels))
+    assert [one.label for one in found.found] == ["L1", "L2", "L3"]
+    assert "What the model called C5 is" in found.notes[0]
 
 
 def test_progress_grows_to_one(detection: Detection) -> None:
