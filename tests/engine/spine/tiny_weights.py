@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 __all__ = [
+    "DECIDED_CLASSES",
     "FULL_SIZE",
     "TASKS",
     "TINY",
@@ -74,6 +75,13 @@ class NetworkSize:
     patch: int
 
 
+DECIDED_CLASSES: Final = ("vertebrae_T12", "vertebrae_L2", "vertebrae_L5")
+"""From thin to dense tissue; air is background."""
+
+_BORDERS: Final = (0.35, 1.3, 1.9)
+"""In the carried channel, where air is about 0, soft tissue 1, and bone 2 and more."""
+_RANDOM_SHARE: Final = 0.1
+
 TINY: Final = NetworkSize(features=(4, 8), convolutions=1, patch=64)
 FULL_SIZE: Final = NetworkSize(features=(32, 64, 128, 256, 320, 320), convolutions=2, patch=128)
 
@@ -84,13 +92,18 @@ def write_weights(
     *,
     size: NetworkSize = TINY,
     seed: int = 0,
+    decided: bool = False,
     with_training_log: bool = False,
 ) -> Path:
     """Write the weights of some models below ``home`` and return ``home``.
 
-    Telemetry is switched off in ``config.json``. Call it again to add models. With
-    ``with_training_log`` the checkpoint also holds numpy scalars and the state of an optimiser,
-    as published ones do.
+    Telemetry is switched off in ``config.json``. Call it again to add models.
+
+    Random scores of 118 classes are ties almost everywhere, which rounding turns over, so that no
+    two runtimes agree on them. ``decided``: one channel carries the CT number through every layer
+    at full resolution, and the last layer makes :data:`DECIDED_CLASSES` of its ranges, with a
+    small random part on top; all other weights stay random. ``with_training_log``: the checkpoint
+    also holds numpy scalars and the state of an optimiser, as published ones do.
     """
     home.mkdir(parents=True, exist_ok=True)
     (home / "config.json").write_text(
@@ -104,7 +117,10 @@ def write_weights(
         )
     )
     for task_id in task_ids:
-        _write_model(home, task_id, size=size, seed=seed, with_training_log=with_training_log)
+        network = _random_network(task_id, size, seed)
+        if decided:
+            _decide(network, class_names(task_id))
+        _write_model(home, task_id, network, size=size, with_training_log=with_training_log)
     return home
 
 
@@ -217,23 +233,24 @@ def _architecture(size: NetworkSize) -> dict[str, Any]:
 
 
 def _write_model(
-    home: Path, task_id: int, *, size: NetworkSize, seed: int, with_training_log: bool
+    home: Path, task_id: int, network: Any, *, size: NetworkSize, with_training_log: bool
 ) -> None:
     import torch
 
     folder = model_folder(home, task_id)
     (folder / "fold_0").mkdir(parents=True, exist_ok=True)
-    names = class_names(task_id)
     dataset = {
         "channel_names": {"0": "CT"},
-        "labels": {"background": 0, **{name: code for code, name in names.items()}},
+        "labels": {
+            "background": 0,
+            **{name: code for code, name in class_names(task_id).items()},
+        },
         "numTraining": 1,
         "file_ending": ".nii.gz",
     }
     plans = plans_of(task_id, size)
     (folder / "dataset.json").write_text(json.dumps(dataset, indent=1))
     (folder / "plans.json").write_text(json.dumps(plans, indent=1))
-    network = _random_network(plans, heads=len(names) + 1, seed=seed)
     checkpoint: dict[str, Any] = {
         "network_weights": network.state_dict(),
         "trainer_name": TASKS[task_id].trainer,
@@ -250,11 +267,11 @@ def _write_model(
     torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
 
 
-def _random_network(plans: dict[str, Any], *, heads: int, seed: int) -> Any:
+def _random_network(task_id: int, size: NetworkSize, seed: int) -> Any:
     import torch
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
-    architecture = plans["configurations"]["3d_fullres"]["architecture"]
+    architecture = plans_of(task_id, size)["configurations"]["3d_fullres"]["architecture"]
     state = torch.get_rng_state()
     torch.manual_seed(seed)
     network = get_network_from_plans(
@@ -262,12 +279,39 @@ def _random_network(plans: dict[str, Any], *, heads: int, seed: int) -> Any:
         architecture["arch_kwargs"],
         architecture["_kw_requires_import"],
         1,
-        heads,
+        len(class_names(task_id)) + 1,
         allow_init=True,
         deep_supervision=True,
     )
     torch.set_rng_state(state)
     return network
+
+
+def _decide(network: Any, names: Mapping[int, str]) -> None:
+    """Let channel 0 of full resolution carry the CT number, and decide the classes by it."""
+    import torch
+
+    wide = network.encoder.output_channels[0]
+    first, *more = network.encoder.stages[0][0].convs
+    beside, *later = network.decoder.stages[-1].convs
+    with torch.no_grad():
+        for block, source in (
+            (first, 0),
+            *((block, 0) for block in more),
+            (beside, wide),  # what comes from below lies before the skip
+            *((block, 0) for block in later),
+        ):
+            block.conv.weight[0] = 0
+            block.conv.weight[0, source, 1, 1, 1] = 1
+        last = network.decoder.seg_layers[-1]
+        codes = [0, *(code for name in DECIDED_CLASSES for code in names if names[code] == name)]
+        last.weight[:, 0] = 0
+        last.weight *= _RANDOM_SHARE
+        last.bias[:] = -30  # of all others
+        for place, code in enumerate(codes):
+            # The upper one of these lines changes at each border: k·v − (b1 + … + bk)
+            last.weight[code, 0] = place
+            last.bias[code] = -sum(_BORDERS[:place])
 
 
 def _training_log(network: Any) -> dict[str, Any]:
