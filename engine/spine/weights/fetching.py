@@ -13,7 +13,7 @@ from zipfile import ZipInfo
 
 import httpx
 
-from engine.errors import MissingBackendError, ModelError
+from engine.errors import DiskShortError, LightboxError, MissingBackendError, ModelError
 from engine.settings import Settings
 from engine.spine.weights.catalogue import WeightsModel
 from engine.spine.weights.checksums import Published, address_of, published, sha256_of
@@ -65,7 +65,7 @@ class Installation:
 
         Raises
         ------
-        MissingBackendError, ModelError
+        MissingBackendError, ModelError, DiskShortError
             When it cannot be had, is not what it should be, or does not fit on the disk.
         Stopped
             When ``stop`` was set; what came is kept.
@@ -192,9 +192,9 @@ class Installation:
         )
 
 
-def _disk_error(problem: OSError, folder: Path) -> ModelError:
+def _disk_error(problem: OSError, folder: Path) -> LightboxError:
     if problem.errno == errno.ENOSPC:
-        return ModelError(
+        return DiskShortError(
             f"Expected room on the disk of {folder}, but it is full; free some and start again: "
             "what came is kept."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from engine.errors import ModelError
+from engine.errors import DiskShortError
 
 __all__ = ["require_space"]
 
@@ -20,13 +20,13 @@ def require_space(folder: Path, more_bytes: int, *, packed_bytes: int | None = N
 
     Raises
     ------
-    ModelError
+    DiskShortError
         When it does not; the sentence says how much is missing and where.
     """
     need = more_bytes + int((packed_bytes or 0) * _UNPACKED_SHARE)
     free = shutil.disk_usage(folder).free
     if need > 0 and free < need + _KEEP_FREE_BYTES:
-        raise ModelError(
+        raise DiskShortError(
             f"Expected {(need + _KEEP_FREE_BYTES) / 1e6:,.0f} MB free on the disk of {folder}, but "
             f"only {free / 1e6:,.0f} MB are; free some, or set LIGHTBOX_TOTALSEG_WEIGHTS to a "
             "folder on a larger disk."

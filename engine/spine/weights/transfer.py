@@ -103,7 +103,9 @@ class WebFile:
         MissingBackendError
             When the server cannot be reached, has no such file, or breaks off too often.
         ModelError
-            When something else than the file comes, or the disk is too small.
+            When something else than the file comes.
+        DiskShortError
+            When the disk is too small for it.
         Stopped
             When ``stop`` was set; what came is kept.
         """
