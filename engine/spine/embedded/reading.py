@@ -148,7 +148,7 @@ def _body_box(hu: Map) -> list[tuple[int, int]]:
         return [(0, n) for n in hu.shape]
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    box = ndimage.find_objects(parts == int(sizes.argmax()))[0]
+    box = ndimage.find_objects((parts == int(sizes.argmax())).astype(np.uint8))[0]
     margin = round(MARGIN_MM / GRID_MM)
     return [
         (max(0, s.start - margin), min(n, s.stop + margin))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ModelError
+from engine.errors import MissingBackendError, ModelError
 from engine.imaging.volumes import Volume
 from engine.shipped import shipped
 from engine.spine.audit import Anchors
@@ -78,7 +78,7 @@ class EmbeddedSegmenter:
         repeating_s: float = REPEATING_S,
     ) -> None:
         self._settings = settings
-        self._folder = model or shipped(*MODEL_FOLDER)
+        self._model = model
         self._network = network
         self._label = "embedded" if network is not None else ""
         self._repeating_s = repeating_s
@@ -110,8 +110,8 @@ class EmbeddedSegmenter:
         from engine.inference import cards
 
         try:
-            cards.load(self._folder)
-        except ModelError as error:
+            cards.load(self._model or shipped(*MODEL_FOLDER))
+        except (ModelError, MissingBackendError) as error:
             return f"The spine model that belongs to the program is damaged: {error}"
         return None
 
@@ -165,7 +165,7 @@ class EmbeddedSegmenter:
             from engine.inference.runtimes import open_model
 
             card, runtime = open_model(
-                self._folder,
+                self._model or shipped(*MODEL_FOLDER),
                 device="cpu",
                 precision=self._settings.precision,
                 threads=self._settings.threads or None,
