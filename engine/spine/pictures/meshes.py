@@ -36,10 +36,12 @@ MOST_VOXELS = 4_000_000
 """Larger objects are cut from a coarser grid."""
 MOST_READ = 24_000_000
 """Voxels of an object's box that are read; 24 million are 24 cm in each direction at 0.8 mm."""
-SMOOTHING_MM, SMOOTHING_SHARE = 0.9, 0.45
+SMOOTHING_MM, SMOOTHING_SHARE = 0.9, 0.6
 """Width (σ) of smoothing, and its least share of a voxel, so that thick slices show no steps."""
 LOWEST_LEVEL, HIGHEST_LEVEL = 0.05, 0.7
 """The smoothed mask is cut between these values, whatever the volume asks for."""
+MOST_MOVED_MM = 0.3
+"""A surface is moved by at most this, twice, to enclose its volume."""
 FEWEST = 300
 """Triangles that any object may keep."""
 _BUDGETS = (1_000, 1_000_000)
@@ -105,10 +107,11 @@ def mesh_of_mask(
         return None
     found, triangles, _, _ = marching_cubes(field, level)  # type: ignore[no-untyped-call]  # scikit-image
     index = first + found * (step / spacing)
-    vertices = index @ affine[:3, :3].T + affine[:3, 3]
+    vertices = (index @ affine[:3, :3].T + affine[:3, 3]).astype(np.float32)
     if _signed_volume(vertices, triangles) < 0:
         triangles = triangles[:, ::-1]
-    return vertices.astype(np.float32), np.ascontiguousarray(triangles, dtype=np.int32)
+    triangles = np.ascontiguousarray(triangles, dtype=np.int32)
+    return _filled(vertices, triangles, inside * step**3), triangles
 
 
 def signed_volume_ml(vertices: NDArray[Any], triangles: NDArray[Any]) -> float:
@@ -139,7 +142,9 @@ def _made(labels: NDArray[np.uint8], affine: NDArray[np.float64], budget: int) -
     made = []
     for code, (vertices, triangles) in surfaces.items():
         share = max(FEWEST, int(budget * areas[code] / whole))
+        volume = _signed_volume(vertices, triangles)
         vertices, triangles = _simplified(vertices, triangles, share)
+        vertices = _filled(vertices, triangles, volume)
         made.append(
             Mesh(
                 label=LABEL_NAMES[code],
@@ -218,6 +223,18 @@ def _level(field: Floats, inside: int) -> float | None:
     return level if float(field.max()) > level else None
 
 
+def _filled(vertices: Floats, triangles: Indices, volume: float) -> Floats:
+    """Move a surface outwards or inwards, a hair's breadth, so that it encloses ``volume`` mm³.
+
+    Smoothing takes from thin parts, and flat triangles lie inside of what is round.
+    """
+    for _ in range(2):
+        lacks = volume - _signed_volume(vertices, triangles)
+        move = float(np.clip(lacks / _area(vertices, triangles), -MOST_MOVED_MM, MOST_MOVED_MM))
+        vertices = vertices + np.float32(move) * _normals(vertices, triangles)
+    return vertices
+
+
 # --- thinning ------------------------------------------------------------------------------------
 
 
@@ -287,9 +304,9 @@ def _keep(path: Path, meshes: tuple[Mesh, ...]) -> None:
 
 def _load(path: Path) -> tuple[Mesh, ...] | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             parts = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
         return None
     names = sorted({tuple(map(int, name.split("_")[:2])) for name in parts})
     return tuple(

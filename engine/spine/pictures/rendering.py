@@ -76,13 +76,13 @@ class SpineView:
     @property
     def right(self) -> NDArray[np.float64]:
         """Direction of the picture's columns in RAS."""
-        turn = math.radians(self.azimuth_deg)
+        turn = math.radians(self.azimuth_deg % 360.0)
         return np.array([-math.cos(turn), -math.sin(turn), 0.0])
 
     @property
     def towards(self) -> NDArray[np.float64]:
         """Direction from the spine to the viewer in RAS."""
-        turn = math.radians(self.azimuth_deg)
+        turn = math.radians(self.azimuth_deg % 360.0)
         return np.array([-math.sin(turn), math.cos(turn), 0.0])
 
 
