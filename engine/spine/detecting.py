@@ -101,7 +101,8 @@ def detect(
     segmentation = segmenter.segment(volume, steps.part(0.0, _SEGMENTING_SHARE))
     _check_grid(segmentation.labels, volume, segmenter.name)
     steps.done("segmenting", _SEGMENTING_SHARE, "Measuring vertebrae")
-    labels, vertebrae, boxes, impossible = _measured(segmentation, volume)
+    measured = _measured(segmentation, volume)
+    labels, vertebrae, boxes = measured.labels, measured.vertebrae, measured.boxes
     steps.done("measuring", 0.98, "Checking the names")
     own = tuple(vertebra.confidence for vertebra in vertebrae)
     agreement = _in_order(segmentation.agreement, vertebrae)
@@ -125,12 +126,12 @@ def detect(
         task=task,
         facts=ReadFacts.of(read),
         timings_ms=steps.timings_ms,
-        notes=(*segmentation.notes, *_notes(found, impossible)),
+        notes=(*segmentation.notes, *_notes(found, measured.impossible)),
         whole=segmentation.whole,
         transitional=transitional,
         own=own,
         agreement=agreement,
-        has_sacrum=bool((labels == SACRUM_CODE).any()),
+        has_sacrum=measured.has_sacrum,
     )
 
 
@@ -241,28 +242,44 @@ def _check_grid(labels: Labels, volume: Volume, backend: str) -> None:
         )
 
 
-def _measured(
-    segmentation: Segmentation, volume: Volume
-) -> tuple[Labels, tuple[Vertebra, ...], Mapping[str, VoxelBounds], set[int]]:
-    """Return the label map, the vertebrae from the head down, their boxes, and impossible codes.
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """A label map without crumbs, the vertebrae in it from the head down, and their boxes.
 
-    The map is cleared of what is not listed (crumbs), so that both always agree.
+    ``impossible`` are codes that no vertebra can carry and that are no longer in the map.
     """
-    labels = np.ascontiguousarray(segmentation.labels)
+
+    labels: Labels
+    vertebrae: tuple[Vertebra, ...]
+    boxes: Mapping[str, VoxelBounds]
+    impossible: set[int]
+    has_sacrum: bool
+
+
+def _measured(segmentation: Segmentation, volume: Volume) -> _Measured:
+    """Measure; the map is cleared of what is not listed, so that both always agree."""
+    labels = segmentation.labels
     objects = ndimage.find_objects(labels, max_label=max(LABEL_NAMES))
     boxes = {at: box for at, box in enumerate(objects, start=1) if box is not None}
     impossible = _impossible(labels, boxes, volume.spacing_mm)
     labels = _without(labels, impossible)
     around = _around(list(boxes.values()), labels.shape)
-    measured: tuple[Vertebra, ...] = ()
+    vertebrae: tuple[Vertebra, ...] = ()
     if around is not None:
         cut = volume.cropped([(s.start, s.stop) for s in around])
-        measured = measure_vertebrae(labels[around], cut.affine, VERSE_CODES, hu=cut.voxels)
-    listed = {_CODES[vertebra.label] for vertebra in measured}
+        vertebrae = measure_vertebrae(labels[around], cut.affine, VERSE_CODES, hu=cut.voxels)
+    listed = {_CODES[vertebra.label] for vertebra in vertebrae}
     labels = _without(labels, set(boxes) - listed - {SACRUM_CODE})
     tight = {LABEL_NAMES[at]: _bounds(labels, at, boxes[at]) for at in listed}
-    vertebrae = [_completed(v, segmentation, tight[v.label], volume) for v in measured]
-    return labels, tuple(_from_the_head(vertebrae)), tight, impossible
+    completed = [_completed(v, segmentation, tight[v.label], volume) for v in vertebrae]
+    return _Measured(
+        labels=labels,
+        vertebrae=tuple(_from_the_head(completed)),
+        boxes=tight,
+        impossible=impossible,
+        has_sacrum=SACRUM_CODE in boxes,
+    )
 
 
 def _impossible(labels: Labels, boxes: dict[int, Slices], spacing_mm: Sequence[float]) -> set[int]:

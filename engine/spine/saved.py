@@ -53,8 +53,8 @@ def save(detection: Detection, folder: Path, headers: Sequence[Dataset] = ()) ->
     partial = folder.with_name(f"{folder.name}.partial")
     partial.mkdir(mode=0o700)
     _, turn = detection.grid.canonical()
-    _write_hu(partial / _HU, turn.forth(detection.volume.voxels))
-    np.save(partial / _labels_name(0), turn.forth(detection.labels))
+    _write_array(partial / _HU, turn.forth(detection.volume.voxels), np.dtype(np.int16))
+    _write_array(partial / _labels_name(0), turn.forth(detection.labels), np.dtype(np.uint8))
     _write_headers(partial / _HEADERS, headers)
     base = replace(detection, shift=0)  # shifts count from what was saved
     _write_json(partial / _RECORD, _to_json(base, detection.grid))
@@ -189,11 +189,20 @@ def _labels_name(shift: int) -> str:
     return f"labels_{shift:+d}.npy"
 
 
-def _write_hu(path: Path, voxels: NDArray[np.float32]) -> None:
-    target = np.lib.format.open_memmap(path, mode="w+", dtype=np.int16, shape=voxels.shape)
-    for start in range(0, voxels.shape[0], _SLAB):
-        slab = np.rint(voxels[start : start + _SLAB])
-        target[start : start + _SLAB] = np.clip(slab, -32768, 32767, out=slab)
+def _write_array(path: Path, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    """Write an array as whole numbers, plane by plane in the order that it has in memory."""
+    by_columns = abs(array.strides[0]) < abs(array.strides[2])
+    target = np.lib.format.open_memmap(
+        path, mode="w+", dtype=dtype, shape=array.shape, fortran_order=by_columns
+    )
+    slow = 2 if by_columns else 0
+    limits = np.iinfo(dtype)
+    planes, into = np.moveaxis(array, slow, 0), np.moveaxis(target, slow, 0)
+    for start in range(0, planes.shape[0], _SLAB):
+        slab = planes[start : start + _SLAB]
+        if slab.dtype != dtype:
+            slab = np.clip(np.rint(slab), limits.min, limits.max)
+        into[start : start + _SLAB] = slab
     target.flush()
 
 
