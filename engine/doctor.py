@@ -5,11 +5,14 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import engine
 from engine.errors import LightboxError
 from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.spine.weights import ModelState
 
 __all__ = ["diagnose"]
 
@@ -35,6 +38,7 @@ def diagnose(settings: Settings) -> dict[str, Any]:
         _check("memory", lambda: _memory(settings)),
         _check("home folder", lambda: _home(settings)),
         _check("eye check", lambda: _eyes(settings)),
+        _check("vertebra models", lambda: _vertebra_models(settings)),
     ]
     return {
         "version": engine.__version__,
@@ -75,3 +79,16 @@ def _eyes(settings: Settings) -> str:
 
     status = EyeScreener(settings).self_test()
     return f"{status['model']} on {status['runtime']}, heat maps {status['heat_maps']}"
+
+
+def _vertebra_models(settings: Settings) -> str:
+    """List what can be downloaded; that it is not there is no fault, a torn one is told."""
+    from engine.spine.weights import models
+
+    return "; ".join(_shown(state) for state in models(settings))
+
+
+def _shown(state: ModelState) -> str:
+    where = f", {state.size_mb:,.0f} MB in {state.path}" if state.size_mb else ""
+    faults = f" ({'; '.join(state.faults)})" if state.faults else ""
+    return f"{state.model.name} {state.status}{faults}{where}"

@@ -20,7 +20,7 @@ from engine.inference.processors import usable_cores
 from engine.spine.audit import Anchors, find_anchors
 from engine.spine.measures import measure_vertebrae
 from engine.spine.nnunet.mapping import CodeTable, code_table
-from engine.spine.segmenters import Backend, Forecast, RunWatch, Segmentation, Task
+from engine.spine.segmenters import Backend, Forecast, Progress, RunWatch, Segmentation, Task
 from engine.spine.totalsegmentator.forecasting import forecast_run
 from engine.spine.totalsegmentator.pace import RunPace
 from engine.spine.totalsegmentator.running import RunProcess, error_after
@@ -85,7 +85,10 @@ class TotalSegmentatorSegmenter:
             self._run(place, volume, watch)
             labels = np.load(place.folder / "labels.npy")
             about = json.loads((place.folder / "result.json").read_text(encoding="utf-8"))
-        return self._segmentation(labels, about, volume)
+        watch.on_progress(Progress(step="naming", done=0.95, text="Looking for landmarks"))
+        found = self._segmentation(labels, about, volume)
+        watch.on_progress(Progress(step="done", done=1.0, text="Vertebrae are found"))
+        return found
 
     def _require_all(self) -> None:
         lack = self._missing_library()

@@ -1,9 +1,9 @@
 """Weights that make the real TotalSegmentator read labels from grey values: exact, no training.
 
 The network hands each voxel's grey value ``x`` through to its last layer, whose logits are
-``2 m x - m²`` for a class with the grey value ``m``: the largest is that of the nearest ``m``, since
-``(x - m)² = x² - (2 m x - m²)``. So a CT that is drawn in these grey values has to come back as
-exactly its labels, in whatever axis order it was sent.
+``2 m x - m²`` for a class with the grey value ``m``: the largest is that of the nearest ``m``,
+since ``(x - m)² = x² - (2 m x - m²)``. So a CT that is drawn in these grey values has to come back
+as exactly its labels, in whatever axis order it was sent.
 """
 
 from __future__ import annotations

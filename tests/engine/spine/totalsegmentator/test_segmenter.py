@@ -15,12 +15,12 @@ from engine.settings import Settings
 from engine.spine.phantoms import SpinePhantom, spine_phantom
 from engine.spine.segmenters import LABEL_NAMES, Progress, RunWatch, Segmentation
 from engine.spine.totalsegmentator import TotalSegmentatorSegmenter
+from tests.engine.spine.tiny_weights import class_names
 from tests.engine.spine.totalsegmentator.grey_weights import (
     drawn_in_greys,
     grey_values,
     write_grey_weights,
 )
-from tests.engine.spine.tiny_weights import class_names
 
 pytest.importorskip("totalsegmentator")
 
@@ -40,7 +40,7 @@ class Run:
 
 
 def turned(phantom: SpinePhantom) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return the phantom's labels with the axes (from head to feet, right, front), and the affine."""
+    """Return labels with their axes running to the feet, right and front, and the affine."""
     depth = phantom.labels.shape[2]
     back = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [-1, 0, 0, depth - 1], [0, 0, 0, 1]], float)
     labels = np.ascontiguousarray(phantom.labels[:, :, ::-1].transpose(2, 0, 1))
