@@ -15,11 +15,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from skimage import data
 
 from tests.ui_gradio.serving import EyeServer, serving
+from tests.ui_gradio.spine.serving import SpineServer, serving_spine
 
-# The three in the middle keep the browser quiet, so that every request in a log is the page's.
+# SwiftShader draws WebGL without a graphics card. The three in the middle keep the browser quiet,
+# so that every request in a log is the page's.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--enable-unsafe-swiftshader",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
@@ -33,6 +36,13 @@ ARGUMENTS = [
 def eyes() -> Iterator[EyeServer]:
     """The eye check with a stand-in instead of models."""
     with serving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def spine() -> Iterator[SpineServer]:
+    """The vertebra finder with a runner that knows the answer; pictures and files are real."""
+    with serving_spine() as running:
         yield running
 
 
@@ -79,7 +89,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
     """Open the page in a context of its own; in the end nothing may have been complained about."""
     opened: list[Watched] = []
 
-    def open_page(url: str, **options: object) -> Watched:
+    def open_page(url: str, *, script: str = "", **options: object) -> Watched:
         context = browser.new_context(
             **{"permissions": ["camera"], "viewport": {"width": 1280, "height": 900}, **options}
         )
@@ -87,8 +97,9 @@ def visit(browser: Browser) -> Iterator[Visit]:
         watched.page.on("console", lambda said: _note_console(watched, said))
         watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         watched.page.on("request", lambda asked: _note_host(watched, asked.url))
+        watched.page.add_init_script(script)
         watched.page.goto(url)
-        watched.page.wait_for_selector("#lightbox-eyes[data-started]", timeout=30_000)
+        watched.page.wait_for_selector(".lb[data-started]", timeout=30_000)
         opened.append(watched)
         return watched
 
@@ -100,7 +111,8 @@ def visit(browser: Browser) -> Iterator[Visit]:
 
 
 def _note_console(watched: Watched, said) -> None:
-    if said.type in ("error", "warning"):
+    is_driver = "GL Driver Message" in said.text  # SwiftShader, when a picture is taken
+    if said.type in ("error", "warning") and not is_driver:
         watched.complaints.append(said.text)
 
 

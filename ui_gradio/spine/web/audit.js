@@ -28,7 +28,7 @@ export class Audit {
         { class: "sp-verdict" },
         h("div", { class: "sp-line" }, h("span", { class: "sp-stamp" }, h("span", { "aria-hidden": "true" }, sign), words), h("span", { class: "lb-hint sp-from" }, name)),
         h("h2", {}, vertebrae.length ? lead : "No vertebra was found."),
-        reasonsOf(reasons.filter((sentence) => sentence !== fix && !others.some((one) => one.sentence === sentence))),
+        reasonsOf(sortedReasons(reasons, audit).filter((sentence) => sentence !== fix && !others.some((one) => one.sentence === sentence))),
         fix ? h("p", { class: "sp-fix" }, h("b", {}, "Proposed: "), fix.replace(/^Proposed: /, "")) : null,
       ),
       h(
@@ -86,7 +86,18 @@ export class Audit {
 function rangeOf({ labels, shift }, vertebrae) {
   const names = labels.length ? labels : vertebrae.map(({ label }) => label);
   const range = names.length > 1 ? `${names[0]} to ${names.at(-1)}` : names[0];
-  return shift === 0 ? `${range}, as it is` : range;
+  return shift === 0 ? `${range} (now)` : range;
+}
+
+// What speaks against the names comes first, then what landmarks say, then remarks.
+function sortedReasons(sentences, { issues, anchors }) {
+  const ranks = { error: 0, doubt: 1, note: 3 };
+  const rankOf = (sentence) => {
+    const issue = issues.find((one) => one.sentence === sentence);
+    if (issue) return ranks[issue.severity];
+    return anchors.some((one) => one.sentence === sentence) ? 2 : 1;
+  };
+  return [...sentences].sort((one, other) => rankOf(one) - rankOf(other));
 }
 
 const withoutPercent = (sentence) => sentence.replace(/^[<>]? ?\d+ %: /, "");

@@ -4,7 +4,7 @@
 const ARRAYS = { 5121: Uint8Array, 5123: Uint16Array, 5125: Uint32Array, 5126: Float32Array };
 const PARTS = { SCALAR: 1, VEC3: 3 };
 
-// -> [{name, code, colour: [r, g, b] 0..1, positions, normals, indices}], matrices applied
+// -> [{name, code, positions, normals, indices}], matrices applied
 export function readGlb(buffer) {
   const view = new DataView(buffer);
   if (view.getUint32(0, true) !== 0x46546c67) throw new Error("This is not a GLB file.");
@@ -28,7 +28,6 @@ function walk(gltf, buffer, start, node, above, found) {
       found.push({
         name: node.name ?? gltf.meshes[node.mesh].name ?? "",
         code: node.extras?.code ?? gltf.meshes[node.mesh].extras?.code ?? 0,
-        colour: gltf.materials?.[primitive.material]?.pbrMetallicRoughness?.baseColorFactor?.slice(0, 3) ?? [0.8, 0.8, 0.8],
         positions,
         indices,
         normals: normals === undefined ? normalsOf(positions, indices) : moved(read(normals), matrix, 0),

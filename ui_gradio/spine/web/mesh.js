@@ -21,7 +21,7 @@ void main() {
   vec3 m = normalize(n); vec3 eye = normalize(-p);
   if (dot(m, eye) < 0.0) m = -m;
   float facing = dot(m, eye);
-  float light = 0.30 + 0.55 * facing + 0.22 * max(0.0, dot(m, normalize(vec3(-0.5, 0.8, 0.4))));
+  float light = 0.34 + 0.58 * facing + 0.24 * max(0.0, dot(m, normalize(vec3(-0.5, 0.8, 0.4))));
   vec3 lit = colour * light + vec3(0.10) * pow(facing, 24.0);
   lit = mix(lit, vec3(1.0), glow * pow(1.0 - facing, 2.0));
   shade = vec4(pow(lit, vec3(0.92)), 1.0);
@@ -119,7 +119,7 @@ export class Mesh {
     gl.uniformMatrix4fv(this.names.lens, false, lens);
     this.parts.forEach((part, i) => {
       const chosen = part.code === this.selected;
-      const dim = this.selected && !chosen ? 0.62 : 1;
+      const dim = this.selected && !chosen ? 0.72 : 1;
       gl.uniform3fv(this.names.colour, part.colour.map((value) => value * dim));
       gl.uniform1f(this.names.glow, chosen ? 1 : 0);
       gl.bindVertexArray(this.loaded[i].array);

@@ -56,7 +56,8 @@ export class Run {
       const message = event.error?.message ?? event.text ?? "The detection failed. Try again.";
       return this.finish(() => this.onProblem(new Error(message)));
     }
-    const words = event.text || event.step || STATES[event.state];
+    const line = event.ahead ? `${event.ahead} before this one. ` : "";
+    const words = line + (event.text || event.step || STATES[event.state]);
     this.title.textContent = STATES[event.state] ?? "Working";
     this.step.textContent = words;
     this.bar.value = event.progress ?? 0;

@@ -8,8 +8,8 @@ import { problemOf, reach } from "./problem.js";
 const STEP_DEG = 30;
 
 export class Solid {
-  constructor({ api, run, look, vertebrae, onEnlarge }) {
-    Object.assign(this, { api, run, look, vertebrae });
+  constructor({ api, run, look, vertebrae, palette, onEnlarge }) {
+    Object.assign(this, { api, run, look, vertebrae, palette });
     this.azimuth = STEP_DEG;
     this.stage = h("div", { class: "sp-stage" }, h("p", { class: "sp-wait" }, "Building the surface…"));
     this.where = h("span", { class: "sp-where" });
@@ -28,7 +28,10 @@ export class Solid {
       h("div", { class: "sp-turns" }, turn("left", -1), h("span", {}, "Drag or use the arrow keys"), turn("right", 1)),
     );
     this.hint = this.node.querySelector(".sp-turns span");
-    look.on(["selected"], () => this.draw());
+    look.on(["selected"], () => {
+      this.tell();
+      this.draw();
+    });
     new ResizeObserver(() => this.draw()).observe(this.stage);
     this.load();
   }
@@ -47,6 +50,7 @@ export class Solid {
   }
 
   renamed() {
+    this.tell();
     this.load();
   }
 
@@ -55,6 +59,7 @@ export class Solid {
     const canvas = h("canvas", { tabindex: "0", role: "img", class: "sp-picture" });
     canvas.addEventListener("webglcontextlost", () => this.showPicture());
     this.stage.replaceChildren(canvas);
+    for (const part of parts) part.colour = this.palette(part.code).map((value) => value / 255); // as in the slices
     this.mesh = new Mesh(canvas, parts);
     if (before) Object.assign(this.mesh, { turn: before.turn, tilt: before.tilt, near: before.near });
     before?.gl.getExtension("WEBGL_lose_context")?.loseContext();
@@ -82,7 +87,6 @@ export class Solid {
     if (!this.image) return;
     this.azimuth = (this.azimuth + sign * STEP_DEG + 360) % 360;
     this.image.src = this.api.picture(this.run.id, this.azimuth, this.run.shift);
-    this.where.textContent = `${this.azimuth}°`;
   }
 
   listen(canvas) {
@@ -161,9 +165,12 @@ export class Solid {
       if (!this.mesh) return;
       this.mesh.selected = this.look.get("selected") ?? 0;
       this.mesh.draw();
-      const chosen = this.vertebrae().find(({ code }) => code === this.mesh.selected);
-      this.where.textContent = chosen?.label ?? "";
     });
+  }
+
+  tell() {
+    const chosen = this.vertebrae().find(({ code }) => code === this.look.get("selected"));
+    this.where.textContent = chosen?.label ?? "";
   }
 }
 
