@@ -260,15 +260,15 @@ class _Measured:
 def _measured(segmentation: Segmentation, volume: Volume) -> _Measured:
     """Measure; the map is cleared of what is not listed, so that both always agree."""
     labels = segmentation.labels
-    objects = ndimage.find_objects(labels, max_label=max(LABEL_NAMES))
-    boxes = {at: box for at, box in enumerate(objects, start=1) if box is not None}
+    boxes = _boxes(labels)
     impossible = _impossible(labels, boxes, volume.spacing_mm)
     labels = _without(labels, impossible)
     around = _around(list(boxes.values()), labels.shape)
     vertebrae: tuple[Vertebra, ...] = ()
     if around is not None:
-        cut = volume.cropped([(s.start, s.stop) for s in around])
-        vertebrae = measure_vertebrae(labels[around], cut.affine, VERSE_CODES, hu=cut.voxels)
+        vertebrae = _in_memory_order(
+            labels[around], volume.cropped([(s.start, s.stop) for s in around])
+        )
     listed = {_CODES[vertebra.label] for vertebra in vertebrae}
     labels = _without(labels, set(boxes) - listed - {SACRUM_CODE})
     tight = {LABEL_NAMES[at]: _bounds(labels, at, boxes[at]) for at in listed}
@@ -315,6 +315,25 @@ def _from_the_head(vertebrae: Sequence[Vertebra]) -> list[Vertebra]:
     if len(levels) < 2 or levels != sorted(levels):
         return by_place
     return sorted(vertebrae, key=lambda vertebra: LABELS.index(vertebra.label))
+
+
+def _boxes(labels: Labels) -> dict[int, Slices]:
+    """Return the box of each code; scanning a large map against its memory takes a second more."""
+    is_turned = labels.strides[0] < labels.strides[2]
+    objects = ndimage.find_objects(labels.T if is_turned else labels, max_label=max(LABEL_NAMES))
+    return {
+        code: box[::-1] if is_turned else box
+        for code, box in enumerate(objects, start=1)
+        if box is not None
+    }
+
+
+def _in_memory_order(labels: Labels, volume: Volume) -> tuple[Vertebra, ...]:
+    """Measure in the axis order that the label map has in memory: the mm are the same."""
+    affine, hu = volume.affine, volume.voxels
+    if labels.strides[0] < labels.strides[2]:
+        labels, affine, hu = labels.T, affine[:, [2, 1, 0, 3]], hu.T
+    return measure_vertebrae(labels, affine, VERSE_CODES, hu=hu)
 
 
 def _around(boxes: Sequence[Slices], shape: Sequence[int]) -> Slices | None:

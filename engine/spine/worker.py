@@ -243,8 +243,10 @@ def _live_only_as_long_as_the_parent(channel: IO[str]) -> None:
     os.dup2(nothing, sys.stdin.fileno())
     os.close(nothing)
     os.nice(_NICENESS)
-    with suppress(OSError):  # no such file on other systems than Linux
+    with suppress(OSError):  # no such files on other systems than Linux
         Path("/proc/self/oom_score_adj").write_text("600", encoding="ascii")
+        # Where the kernel shares time out between sessions first, niceness inside ours says little.
+        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _guard(parent: int, worker: int) -> NoReturn:
