@@ -1,8 +1,8 @@
 """One task on one CT in a process of its own: ``python -m engine.spine.worker``.
 
 A request is one line of JSON on standard input; events are lines of JSON on standard output, the
-first within a fraction of a second. The process works at lower priority, is the first that the
-system ends when memory runs out, and dies with everything that it started when its parent goes:
+first within a fraction of a second. A detection works at lower priority; the process is the first that
+the system ends when memory runs out, and dies with everything that it started when its parent goes:
 standard input stays open as long as somebody wants the answer.
 
 Knows no queue and no page; :mod:`engine.spine.runner` starts it.
@@ -242,11 +242,8 @@ def _live_only_as_long_as_the_parent(channel: IO[str]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, sys.stdin.fileno())
     os.close(nothing)
-    os.nice(_NICENESS)
-    with suppress(OSError):  # no such files on other systems than Linux
+    with suppress(OSError):  # no such file on other systems than Linux
         Path("/proc/self/oom_score_adj").write_text("600", encoding="ascii")
-        # Where the kernel shares time out between sessions first, niceness inside ours says little.
-        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _guard(parent: int, worker: int) -> NoReturn:
@@ -291,6 +288,7 @@ def _detect(request: WorkerRequest, settings: Settings, events: _Events) -> dict
     from engine.spine.backends import checked_backend, checked_task, open_segmenter
     from engine.spine.pacing import Pace
 
+    os.nice(_NICENESS)  # whoever only looks is waited for
     backend, task = checked_backend(request.backend), checked_task(request.task)
     guard = MemoryGuard(floor_mb=settings.memory_floor_mb)
     pace = Pace({"reading": _reading_s(request), "finding": 10.0, "saving": 1.0})
