@@ -181,6 +181,8 @@ def _body(
         return None
     if count > 1:
         whole = np.isin(parts, 1 + np.flatnonzero(sizes >= NOISE_SHARE * sizes.sum()))
+    if not whole.any():  # nothing but crumbs
+        return None
     # Beyond the image nothing is known: there the border must not count as the object's surface.
     at_border = [(s.start == 0, s.stop == n) for s, n in zip(box, labels.shape, strict=True)]
     padded = np.pad(whole, 1, mode="constant")

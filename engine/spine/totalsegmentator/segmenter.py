@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from engine.errors import MissingBackendError, ModelError
 from engine.imaging.volumes import Volume
 from engine.inference.processors import usable_cores
-from engine.spine.audit import Anchors, find_anchors
-from engine.spine.measures import measure_vertebrae
-from engine.spine.nnunet.mapping import CodeTable, code_table
+from engine.spine.nnunet.mapping import code_table
 from engine.spine.segmenters import Backend, Forecast, Progress, RunWatch, Segmentation, Task
 from engine.spine.totalsegmentator.forecasting import forecast_run
+from engine.spine.totalsegmentator.landmarks import anchors_in
 from engine.spine.totalsegmentator.pace import RunPace
 from engine.spine.totalsegmentator.running import RunProcess, error_after
 from engine.spine.totalsegmentator.workplace import Workplace, environment_for, workplace
@@ -145,16 +144,11 @@ class TotalSegmentatorSegmenter:
         return Segmentation(
             labels=ours,
             whole=self._task != "vertebrae_pp",
-            anchors=_anchors(labels, table, volume),
+            anchors=anchors_in(labels, volume.affine, table),
             confidences={code: 1.0 for code in present if code},
             model=f"TotalSegmentator {about['version']}, {self._task}, {about['device']}",
             notes=("Vertebrae by TotalSegmentator (Apache-2.0; doi 10.1148/ryai.230024).",),
         )
-
-
-def _anchors(labels: NDArray[np.uint8], table: CodeTable, volume: Volume) -> Anchors:
-    measured = measure_vertebrae(labels, volume.affine, table.vertebra_names)
-    return find_anchors(labels, volume.affine, measured, codes=table.anchors)
 
 
 def _tell_refusals(count: int) -> None:

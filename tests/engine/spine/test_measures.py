@@ -152,6 +152,13 @@ def test_label_maps_of_floats_are_read() -> None:
     assert measure_vertebrae(labels.astype(np.float64), affine, NAMES) == expected
 
 
+def test_an_object_of_nothing_but_crumbs_is_no_vertebra() -> None:
+    """A label that is strewn about in hundreds of single voxels is left out."""
+    labels = np.zeros((40, 40, 40), np.uint8)
+    labels[::4, ::4, ::4] = 24
+    assert measure_vertebrae(labels, np.diag([2.0, 2, 2, 1]), NAMES) == ()
+
+
 def test_an_empty_map_has_no_vertebrae() -> None:
     """Nothing labelled, nothing measured."""
     assert measure_vertebrae(np.zeros((4, 4, 4), np.uint8), np.eye(4), NAMES) == ()
