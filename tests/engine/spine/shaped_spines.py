@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from engine.imaging.volume_files import read_volume
 from engine.imaging.volume_files.results import ReadVolume, SeriesNote, VolumeKind
 from engine.imaging.volumes import Volume
 from engine.spine.audit import Anchors
@@ -123,11 +124,8 @@ def saved_shapes(
 ) -> SavedDetection:
     """Draw shapes by name on a grid, detect and save them; ``hu`` gives CT numbers from points."""
     affine = grid_affine(shape=shape) if affine is None else affine
-    points = points_of(shape, affine)
-    labels = np.zeros(tuple(shape), np.uint8)
-    for name, inside in shapes.items():
-        labels[inside(points)] = CODES[name]
-    voxels = np.where(labels > 0, 300.0, 40.0) if hu is None else hu(points)
+    labels = drawn_labels(shapes, shape, affine)
+    voxels = np.where(labels > 0, 300.0, 40.0) if hu is None else hu(points_of(shape, affine))
     read = ReadVolume(
         volume=Volume(voxels=np.asarray(voxels, np.float32), affine=affine),
         kind=kind,
@@ -141,3 +139,22 @@ def saved_shapes(
     )
     segmenter = Labelled(labels, model=model, notes=notes)
     return save(detect(read, segmenter), folder / "run", headers)
+
+
+def drawn_labels(shapes: dict[str, Shape], shape: Sequence[int], affine: NDArray) -> NDArray:
+    """Return the label map of shapes on a grid."""
+    points = points_of(shape, affine)
+    labels = np.zeros(tuple(shape), np.uint8)
+    for name, inside in shapes.items():
+        labels[inside(points)] = CODES[name]
+    return labels
+
+
+def saved_from_files(
+    files: Path, folder: Path, shapes: dict[str, Shape], **segmenter: object
+) -> SavedDetection:
+    """Read a CT from files, draw shapes in its place as labels, detect and save."""
+    read = read_volume(files)
+    labels = drawn_labels(shapes, read.volume.shape, read.volume.affine)
+    detection = detect(read, Labelled(labels, **segmenter))  # type: ignore[arg-type]
+    return save(detection, folder / "run", read.headers)

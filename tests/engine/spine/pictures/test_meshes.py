@@ -153,7 +153,9 @@ def test_normals_point_outwards(meshes: tuple[Mesh, ...]) -> None:
     for mesh in meshes[:5]:
         away = mesh.vertices - mesh.vertices.mean(axis=0)
         away /= np.linalg.norm(away, axis=1, keepdims=True)
-        assert (np.sum(away * mesh.normals, axis=1) > 0.85).all()
+        cosines = np.sum(away * mesh.normals, axis=1)
+        assert cosines.min() > 0.7
+        assert cosines.mean() > 0.98
         assert np.linalg.norm(mesh.normals, axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
