@@ -6,8 +6,9 @@ Needs ``pip install 'lightbox-imaging[spine]'`` and no download: the weights are
 laid out like the published ones, with a network of the published size (6 stages of 32 to 320
 channels, two convolutions each, patch 128³, 118 classes). How long a network takes does not depend
 on its weights, but whether two runtimes agree does: with random scores thousands of voxels are
-ties. So one channel carries the CT number through all layers, and the last layer makes classes of
-its ranges, with a tenth of random scores on top: the classes are decided, as in a trained network.
+ties. So one channel carries the CT number, a little blurred, through all layers at full resolution,
+and the last layer makes two classes of its ranges, with a tenth of the random scores on top: the
+classes are decided, as in a trained network.
 
 Each way runs in a process of its own, from the start of Python to the labels on the disk. Memory is
 the highest sum of resident memory over the process and all its children, sampled 50 times a second.

@@ -75,10 +75,10 @@ class NetworkSize:
     patch: int
 
 
-DECIDED_CLASSES: Final = ("vertebrae_T12", "vertebrae_L2", "vertebrae_L5")
-"""From thin to dense tissue; air is background."""
+DECIDED_CLASSES: Final = ("vertebrae_T12", "vertebrae_L5")
+"""Soft and dense tissue; air is background."""
 
-_BORDERS: Final = (0.35, 1.3, 1.9)
+_BORDERS: Final = (0.6, 2.0)
 """In the carried channel, where air is about 0, soft tissue 1, and bone 2 and more."""
 _RANDOM_SHARE: Final = 0.1
 
@@ -100,9 +100,9 @@ def write_weights(
     Telemetry is switched off in ``config.json``. Call it again to add models.
 
     Random scores of 118 classes are ties almost everywhere, which rounding turns over, so that no
-    two runtimes agree on them. ``decided``: one channel carries the CT number through every layer
-    at full resolution, and the last layer makes :data:`DECIDED_CLASSES` of its ranges, with a
-    small random part on top; all other weights stay random. ``with_training_log``: the checkpoint
+    two runtimes agree on them. ``decided``: one channel carries the CT number, a little blurred,
+    through every layer at full resolution, and the last layer makes :data:`DECIDED_CLASSES` of
+    its ranges, with a small random part on top; all other weights stay random. ``with_training_log``: the checkpoint
     also holds numpy scalars and the state of an optimiser, as published ones do.
     """
     home.mkdir(parents=True, exist_ok=True)
@@ -302,7 +302,8 @@ def _decide(network: Any, names: Mapping[int, str]) -> None:
             *((block, 0) for block in later),
         ):
             block.conv.weight[0] = 0
-            block.conv.weight[0, source, 1, 1, 1] = 1
+            block.conv.weight[0, source] = 1 / 27  # the mean of neighbours, which settles rounding
+            block.norm.bias[0] = 1  # so that soft tissue stays above the rectifier's bend
         last = network.decoder.seg_layers[-1]
         codes = [0, *(code for name in DECIDED_CLASSES for code in names if names[code] == name)]
         last.weight[:, 0] = 0
