@@ -6,7 +6,8 @@ on every such processor that we met, and the decisions stay (see the benchmark `
 
 from __future__ import annotations
 
-from typing import Any, Literal, final
+from pathlib import Path
+from typing import Any, Final, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,10 @@ from engine.spine.nnunet.architecture import LastLayer
 from engine.spine.nnunet.conversion import ConvertedModel
 from engine.spine.nnunet.plans import Triple
 
-__all__ = ["OpenVinoTiles", "has_bf16"]
+__all__ = ["OpenVinoTiles", "has_bf16", "names_bf16"]
+
+_CPU_FLAGS: Final = Path("/proc/cpuinfo")
+_BF16_FLAGS: Final = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert"})
 
 
 def has_bf16() -> bool:
@@ -30,6 +34,16 @@ def has_bf16() -> bool:
     """
     core = load_openvino().Core()
     return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def names_bf16(flags: Path = _CPU_FLAGS) -> bool:
+    """Tell whether the system lists bf16 instructions: for a forecast, without loading OpenVINO."""
+    try:
+        return not _BF16_FLAGS.isdisjoint(
+            flags.read_text(encoding="ascii", errors="replace").split()
+        )
+    except OSError:  # another system than Linux
+        return False
 
 
 @final

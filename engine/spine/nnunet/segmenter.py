@@ -27,7 +27,7 @@ from engine.spine.nnunet.conversion import (
     is_converted,
 )
 from engine.spine.nnunet.mapping import CodeTable, code_table
-from engine.spine.nnunet.openvino_tiles import OpenVinoTiles, has_bf16
+from engine.spine.nnunet.openvino_tiles import OpenVinoTiles, names_bf16
 from engine.spine.nnunet.plans import Intensities, Plans, Triple, read_plans
 from engine.spine.nnunet.prediction import Prediction, box_around, predict
 from engine.spine.nnunet.resampling import GridChange, grid_change, to_grid
@@ -144,8 +144,8 @@ class NnunetSegmenter:
         lacking = self.missing()
         if lacking is not None:
             raise MissingBackendError(lacking)
+        table = self._checked_labels()
         model = self._prepared(watch)
-        table = code_table(model.plans.labels, model.plans.dataset)
         forecast = self.forecast(volume.shape, volume.spacing_mm)
         watch.before(forecast.memory_mb, forecast.what)
         watch.on_progress(Progress(step="resampling", done=0.03, text="Resampling the CT"))
@@ -176,9 +176,9 @@ class NnunetSegmenter:
 
     @property
     def _is_bf16(self) -> bool:
-        if self._settings.precision != "auto" or not is_installed():
+        if self._settings.precision != "auto":
             return self._settings.precision == "bf16"
-        return has_bf16()
+        return names_bf16()
 
     @property
     def _folder(self) -> Path:
@@ -189,6 +189,17 @@ class NnunetSegmenter:
             return read_plans(self._folder)
         except ModelError:
             return None
+
+    def _checked_labels(self) -> CodeTable:
+        """Return the table of the model's codes, if it is a model of this task."""
+        plans, own = read_plans(self._folder), self._facts.spacing_mm
+        if max(abs(side - own) for side in plans.spacing_mm) > 1e-4:
+            raise ModelError(
+                f"Expected a model of {own:g} mm for the task {self._task}, but {self._folder} "
+                f"works at {' × '.join(f'{side:g}' for side in plans.spacing_mm)} mm; use the "
+                "published weights of that task."
+            )
+        return code_table(plans.labels, plans.dataset)
 
     def _prepared(self, watch: RunWatch) -> ConvertedModel:
         """Return the converted model, converting it with progress when that was never done."""
@@ -203,15 +214,7 @@ class NnunetSegmenter:
             watch.on_progress(Progress(step="model", done=0.01, text=text))
 
         watch.on_progress(Progress(step="model", done=0.0, text="Opening the model"))
-        model = converted_model(self._folder, cache, on_wait=on_wait)
-        own = self._facts.spacing_mm
-        if max(abs(side - own) for side in model.plans.spacing_mm) > 1e-4:
-            raise ModelError(
-                f"Expected a model of {own:g} mm for the task {self._task}, but {self._folder} "
-                f"works at {' × '.join(f'{side:g}' for side in model.plans.spacing_mm)} mm; use "
-                "the published weights of that task."
-            )
-        return model
+        return converted_model(self._folder, cache, on_wait=on_wait)
 
     def _predicted(
         self, hu: NDArray[np.float32], model: ConvertedModel, table: CodeTable, watch: RunWatch

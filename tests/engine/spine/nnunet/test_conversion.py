@@ -37,6 +37,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_weights.model_folder(home, 803)
 
 
+@pytest.fixture(scope="module")
+def cache(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of converted models, with this model in it."""
+    folder = tmp_path_factory.mktemp("converted")
+    converted_model(model, folder)
+    return folder
+
+
+@pytest.fixture
+def own_cache(cache: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may damage."""
+    shutil.copytree(cache, tmp_path / "cache")
+    return tmp_path / "cache"
+
+
 @pytest.fixture
 def own_model(model: Path, tmp_path: Path) -> Path:
     """A copy of the model that a test may damage."""
@@ -45,7 +60,7 @@ def own_model(model: Path, tmp_path: Path) -> Path:
     return copy
 
 
-def test_features_and_scores_equal_those_of_torch(model: Path, tmp_path: Path) -> None:
+def test_features_and_scores_equal_those_of_torch(model: Path, cache: Path) -> None:
     """In f32 the graph and the last layer give torch's scores to the rounding of its weights."""
     torch = pytest.importorskip("torch")
     plans = json.loads((model / "plans.json").read_text())
@@ -57,18 +72,18 @@ def test_features_and_scores_equal_those_of_torch(model: Path, tmp_path: Path) -
     tile = np.random.default_rng(0).normal(size=(16, 16, 16)).astype(np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(tile)[None, None])[0].numpy()
-    ours = OpenVinoTiles(converted_model(model, tmp_path), precision="f32", threads=1)
+    ours = OpenVinoTiles(converted_model(model, cache), precision="f32", threads=1)
     found = np.tensordot(ours.last_layer.weights, ours.features(tile), 1)
     found += ours.last_layer.bias[:, None, None, None]
     assert np.abs(expected - found).max() < 0.02 * expected.std()
     assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.99999
 
 
-def test_bf16_changes_scores_by_little(model: Path, tmp_path: Path) -> None:
+def test_bf16_changes_scores_by_little(model: Path, cache: Path) -> None:
     """Where the processor has bf16, its features stay within a few hundredths of f32."""
     if not openvino_tiles.has_bf16():
         pytest.skip("this processor has no bf16 instructions")
-    converted = converted_model(model, tmp_path)
+    converted = converted_model(model, cache)
     tile = np.random.default_rng(0).normal(size=(16, 16, 16)).astype(np.float32)
     exact, short = (
         OpenVinoTiles(converted, precision=kind, threads=1).features(tile).copy()
@@ -79,57 +94,72 @@ def test_bf16_changes_scores_by_little(model: Path, tmp_path: Path) -> None:
 
 
 def test_bf16_by_name_needs_a_processor_that_has_it(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asked for by name and not there, it is an error; ``auto`` takes f32."""
     monkeypatch.setattr(openvino_tiles, "has_bf16", lambda: False)
-    converted = converted_model(model, tmp_path)
+    converted = converted_model(model, cache)
     assert OpenVinoTiles(converted, precision="auto", threads=1).precision == "f32"
     with pytest.raises(MissingBackendError, match="no bf16 instructions"):
         OpenVinoTiles(converted, precision="bf16", threads=1)
 
 
-def test_a_model_is_converted_once(model: Path, tmp_path: Path) -> None:
+def test_a_model_is_converted_once(model: Path, cache: Path) -> None:
     """The second time nothing is written, and no process is started."""
-    first = converted_model(model, tmp_path)
-    written = {path: path.stat().st_mtime_ns for path in first.folder.iterdir()}
-    assert first.folder.name.startswith("803-")
-    assert is_converted(model, tmp_path)
-    second = converted_model(model, tmp_path, on_wait=lambda: pytest.fail("waited"))
-    assert second.folder == first.folder
-    assert written == {path: path.stat().st_mtime_ns for path in second.folder.iterdir()}
-    assert [path.name for path in tmp_path.iterdir()] == [first.folder.name]
+    (folder,) = cache.iterdir()
+    written = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert folder.name.startswith("803-")
+    assert is_converted(model, cache)
+    second = converted_model(model, cache, on_wait=lambda: pytest.fail("waited"))
+    assert second.folder == folder
+    assert written == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
 
 
-def test_other_weights_are_converted_anew(own_model: Path, tmp_path: Path) -> None:
+def test_other_weights_are_converted_anew(own_model: Path, cache: Path) -> None:
     """A checkpoint that was replaced is not answered from the old conversion."""
-    cache = tmp_path / "cache"
-    converted_model(own_model, cache)
+    assert is_converted(own_model, cache)
     os.utime(own_model / CHECKPOINT, ns=(1, 1))
     assert not is_converted(own_model, cache)
 
 
-def test_a_damaged_conversion_is_made_again(model: Path, tmp_path: Path) -> None:
+def test_other_names_are_converted_anew(own_model: Path, cache: Path) -> None:
+    """Neither is a label table that was changed."""
+    dataset = own_model / "dataset.json"
+    dataset.write_text(dataset.read_text().replace("vertebrae_L5", "vertebrae_L6"))
+    assert not is_converted(own_model, cache)
+
+
+def test_a_damaged_conversion_is_made_again(model: Path, own_cache: Path) -> None:
     """A file cut short is noticed by its size and replaced."""
-    weights = converted_model(model, tmp_path).folder / "network.bin"
+    (weights,) = own_cache.rglob("network.bin")
     weights.write_bytes(weights.read_bytes()[:100])
-    assert not is_converted(model, tmp_path)
-    converted_model(model, tmp_path)
-    assert is_converted(model, tmp_path)
+    assert not is_converted(model, own_cache)
+    converted_model(model, own_cache)
+    assert is_converted(model, own_cache)
 
 
 def test_a_conversion_of_the_right_size_but_wrong_content_is_told(
-    model: Path, tmp_path: Path
+    model: Path, own_cache: Path
 ) -> None:
     """A graph that OpenVINO cannot read ends in a sentence with what to do."""
-    converted = converted_model(model, tmp_path)
+    converted = converted_model(model, own_cache)
     converted.graph.write_bytes(b"<" * converted.graph.stat().st_size)
     with pytest.raises(ModelError, match="remove the folder"):
         OpenVinoTiles(converted, precision="f32", threads=1)
     last = converted.folder / "last_layer.npz"
     last.write_bytes(b"P" * last.stat().st_size)
     with pytest.raises(ModelError, match="its files are damaged"):
-        converted_model(model, tmp_path)
+        converted_model(model, own_cache)
+
+
+def test_bf16_is_told_by_the_systems_list_of_instructions(tmp_path: Path) -> None:
+    """A forecast reads it there; where there is no list, it counts with f32."""
+    flags = tmp_path / "cpuinfo"
+    assert not openvino_tiles.names_bf16(flags)
+    flags.write_text("flags : fpu sse avx2 avx512f")
+    assert not openvino_tiles.names_bf16(flags)
+    flags.write_text("flags : fpu sse avx2 avx512f avx512_bf16")
+    assert openvino_tiles.names_bf16(flags)
 
 
 class Evil:
@@ -151,22 +181,36 @@ def test_a_pickle_that_runs_code_is_refused(own_model: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04 torn", b"\x80\x04N.", b"not a pickle at all"],
+    ids=["empty", "torn archive", "plain pickle", "text"],
+)
+def test_a_damaged_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
+    """Whatever is wrong with the file, the answer is a sentence that says what to do."""
+    pytest.importorskip("torch")
+    path = tmp_path / "checkpoint_final.pth"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="download the model again"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "damaged|cannot be read"),
-        (b"PK\x03\x04 torn", "damaged"),
-        (b"\x80\x04N.", "damaged|cannot"),
+        ([1], "'network_weights'"),
+        ({"network_weights": {}}, "'network_weights'"),
+        ({"network_weights": {"a.weight": "words"}}, "real numbers, but it is str"),
     ],
-    ids=["empty", "torn archive", "plain pickle"],
 )
-def test_a_damaged_checkpoint_is_told(
-    own_model: Path, tmp_path: Path, content: bytes, complaint: str
+def test_a_checkpoint_of_something_else_is_told(
+    tmp_path: Path, content: object, complaint: str
 ) -> None:
-    """Whatever is wrong with the file, the answer is a sentence and no half conversion."""
-    (own_model / CHECKPOINT).write_bytes(content)
+    """A file of torch without a network's weights ends in a sentence."""
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "checkpoint_final.pth"
+    torch.save(content, path)
     with pytest.raises(ModelError, match=complaint):
-        converted_model(own_model, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+        read_tensors(path)
 
 
 def test_a_missing_checkpoint_is_told(own_model: Path, tmp_path: Path) -> None:
@@ -207,12 +251,12 @@ def test_raising_during_the_conversion_ends_it(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_conversion_left_is_swept_away(model: Path, tmp_path: Path) -> None:
+def test_what_a_killed_conversion_left_is_swept_away(tmp_path: Path) -> None:
     """Folders of processes that no longer run go at the next conversion; others stay."""
     dead, alive = tmp_path / ".803-a.999999999.part", tmp_path / f".803-b.{os.getppid()}.part"
     dead.mkdir()
     alive.mkdir()
-    converted_model(model, tmp_path)
+    conversion._sweep(tmp_path)
     assert not dead.exists()
     assert alive.exists()
 
@@ -240,11 +284,8 @@ def test_a_conversion_ends_with_whoever_asked_for_it(model: Path, tmp_path: Path
     assert not psutil.pid_exists(int(answer.stdout))
 
 
-def test_after_the_conversion_neither_torch_nor_nnunet_is_needed(
-    model: Path, tmp_path: Path
-) -> None:
+def test_after_the_conversion_neither_torch_nor_nnunet_is_needed(model: Path, cache: Path) -> None:
     """A process that predicts with a converted model never loads them."""
-    converted_model(model, tmp_path)
     code = (
         "import sys, numpy\nfrom pathlib import Path\n"
         "from engine.spine.nnunet.conversion import converted_model\n"
@@ -257,7 +298,7 @@ def test_after_the_conversion_neither_torch_nor_nnunet_is_needed(
         "print([n for n in ('torch', 'nnunetv2', 'totalsegmentator') if n in sys.modules])\n"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", code, str(model), str(tmp_path)],
+        [sys.executable, "-c", code, str(model), str(cache)],
         cwd=ROOT,
         capture_output=True,
         text=True,
