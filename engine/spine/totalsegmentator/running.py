@@ -72,7 +72,7 @@ class RunProcess:
             self._process.wait()
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield what the process says, at least twice a second, until it has ended."""
+        """Yield what the process says, at least twice a second; the last event is ``ended``."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             try:
@@ -80,17 +80,20 @@ class RunProcess:
             except ValueError:  # half a line of a process that was killed
                 continue
             yield event
+            if event["event"] == "ended":
+                return
+        # The watching process itself was killed, or did not even start.
+        yield {"event": "ended", "status": self._process.wait()}
 
 
-def error_after(failed: Mapping[str, Any] | None, status: int | None) -> LightboxError:
-    """Return the error for a run without labels: what it said, or how the worker ended.
+def error_after(failed: Mapping[str, Any] | None, status: int) -> LightboxError:
+    """Return the error for a run without labels: what it said, or how it ended.
 
-    ``status`` is the worker's exit code, minus the signal's number when it was killed, None when
-    even the watching process was.
+    ``status`` is an exit code, or minus the number of the signal that ended the process.
     """
     if failed is not None:
         return _kind_of(str(failed["code"]))(str(failed["message"]))
-    if status is None or status == -signal.SIGKILL:
+    if status == -signal.SIGKILL:
         return MemoryShortError(
             "Expected labels from TotalSegmentator, but the system ended its process, most often "
             "because memory ran out; send a smaller CT, choose another backend, or give the "

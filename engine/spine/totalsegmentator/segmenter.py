@@ -114,7 +114,7 @@ class TotalSegmentatorSegmenter:
             "device": self._settings.device,
             "threads": self._threads,
         }
-        pace, failed, status, is_done = RunPace(self._task), None, None, False
+        pace, failed, status, is_done = RunPace(self._task), None, 0, False
         watch.on_progress(pace.last)
         with RunProcess(request, environment_for(place.folder, self._threads)) as process:
             for event in process.events():
