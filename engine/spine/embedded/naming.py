@@ -40,6 +40,9 @@ SKULL_ABOVE_C1 = 0.8
 """Levels from C1 up to the rim of the foramen magnum."""
 UNSEEN_LANDMARK = 3.0
 """What it costs (log) when a landmark should be in view by far and is not."""
+MISSED_END, ROOM_FOR_ONE = 2.5, 1.1
+"""What it costs (log) that a vertebra next to the row is in view and was not found, and from how
+many levels of room on it would have been."""
 SIZE_WORTH, STEP_SD, VOLUME_SD, SCALE_SD = 0.35, 0.14, 0.24, 0.12
 
 
@@ -167,6 +170,7 @@ def _score(count: _Count, evidence: Evidence) -> float:
         + _ribs(count, evidence)
         + _sacrum(count, evidence)
         + _skull(count, evidence)
+        + _ends(count, evidence)
         + _sizes(count, evidence)
     )
 
@@ -219,6 +223,17 @@ def _skull(count: _Count, evidence: Evidence) -> float:
         return _mixed((seen - missing - SKULL_ABOVE_C1) / SKULL_SD)
     beyond = evidence.landmarks.room_above - missing - 1.5
     return -UNSEEN_LANDMARK * float(np.clip(beyond, 0.0, 1.0))
+
+
+def _ends(count: _Count, evidence: Evidence) -> float:
+    """Rate that the row ends where it does although the spine goes on in the image."""
+    above = int(count.at[0]) > 0
+    below = int(count.at[-1]) < len(count.ladder) - 1
+    landmarks = evidence.landmarks
+    cost = 0.0
+    for goes_on, room in ((above, landmarks.room_above), (below, landmarks.room_below)):
+        cost += goes_on * float(np.clip((room - ROOM_FOR_ONE) / 0.4, 0.0, 1.0))
+    return -MISSED_END * cost
 
 
 def _mixed(off: float) -> float:

@@ -31,7 +31,9 @@ from engine.spine.phantoms.sizes import LABEL_CODES
 from engine.spine.segmenters import Forecast, Progress, RunWatch, Segmentation
 
 if TYPE_CHECKING:
-    from engine.settings import Settings
+    from engine.inference.cards import ModelCard
+    from engine.inference.runtimes import Runtime
+    from engine.settings import Precision, Settings
 
 __all__ = ["EmbeddedSegmenter", "Found", "find_vertebrae"]
 
@@ -162,17 +164,26 @@ class EmbeddedSegmenter:
 
     def _opened(self) -> Network:
         if self._network is None:
-            from engine.inference.runtimes import open_model
-
-            card, runtime = open_model(
-                self._model or shipped(*MODEL_FOLDER),
-                device="cpu",
-                precision=self._settings.precision,
-                threads=self._settings.threads or None,
-            )
+            card, runtime = self._open(self._settings.precision)
             self._label = card.label
             self._network = runtime.run
         return self._network
+
+    def _open(self, precision: Precision) -> tuple[ModelCard, Runtime]:
+        """Open the model; ``auto`` is bf16 where the processor has it.
+
+        A trial of both, as the runtimes make for ``auto``, takes longer than one CT, and the row of
+        bodies that comes out is the same.
+        """
+        from engine.inference.runtimes import open_model
+
+        folder, threads = self._model or shipped(*MODEL_FOLDER), self._settings.threads or None
+        if precision != "auto":
+            return open_model(folder, device="cpu", precision=precision, threads=threads)
+        try:
+            return open_model(folder, device="cpu", precision="bf16", threads=threads)
+        except MissingBackendError:
+            return open_model(folder, device="cpu", precision="f32", threads=threads)
 
 
 def find_vertebrae(maps: SpineMaps) -> Found:
