@@ -63,7 +63,11 @@ def mount(app: FastAPI, blocks: gr.Blocks, settings: Settings) -> FastAPI:
         polish=page.FRAME.polish,
         own=OWN_PATHS,
     )
-    return mount_page(app, settings, rules=rules, files=_own_router(service))
+    app = mount_page(app, settings, rules=rules, files=_own_router(service))
+    # By Gradio's newest protocol, its Python client takes every object with a "path" for a file
+    # and replaces it; a model has a path, too. By the one before, only marked files are files.
+    blocks.config["protocol"] = "sse_v2.1"
+    return app
 
 
 def _own_router(service: SpineService) -> APIRouter:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypedDict, final
+from typing import Final, TypedDict, final
 
 from engine.errors import NotAllowedError, NotFoundError, RequestError
 from engine.settings import Settings
@@ -35,12 +35,7 @@ class FileDict(TypedDict, total=False):
     """An uploaded file as Gradio's clients send it; ``path`` is the name that the upload gave."""
 
     path: str
-    url: str | None
-    size: int | None
-    orig_name: str | None
-    mime_type: str | None
-    is_stream: bool
-    meta: dict[str, Any]
+    orig_name: str
 
 
 @final

@@ -7,7 +7,7 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from engine.spine.examples import Example
 from ui_gradio import bodies
@@ -48,7 +48,11 @@ def build_router(service: SpineService) -> APIRouter:
 
         return await answer(work)
 
-    @router.post("/models/download/{name}", responses={**DOWNLOAD_ANSWER, **PROBLEMS})
+    @router.post(
+        "/models/download/{name}",
+        response_class=StreamingResponse,
+        responses={**DOWNLOAD_ANSWER, **PROBLEMS},
+    )
     async def download(name: str) -> Response:
         """Download weights, with progress as server-sent events; stops when the reader leaves.
 

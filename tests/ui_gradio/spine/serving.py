@@ -33,6 +33,7 @@ class SpineServer:
     models: StandInModels
     folder: Path
     app: FastAPI
+    http: httpx.Client
 
     @property
     def page(self) -> str:
@@ -41,10 +42,10 @@ class SpineServer:
 
     def call(self, endpoint: str, *data: object) -> list[tuple[str, Any]]:
         """Call a Gradio endpoint as curl would; returns its events and their data."""
-        with httpx.Client(base_url=self.page, timeout=30) as client:
-            joined = client.post(f"gradio_api/call/{endpoint}", json={"data": list(data)})
-            joined.raise_for_status()
-            text = client.get(f"gradio_api/call/{endpoint}/{joined.json()['event_id']}").text
+        url = f"{self.page}gradio_api/call/{endpoint}"
+        joined = self.http.post(url, json={"data": list(data)})
+        joined.raise_for_status()
+        text = self.http.get(f"{url}/{joined.json()['event_id']}").text
         events = []
         for block in text.strip().split("\n\n"):
             lines = dict(line.split(": ", 1) for line in block.splitlines())
@@ -70,11 +71,21 @@ def serving_spine(
         # Outside of a running loop, Gradio opens loops for its locks and never closes them.
         with ThreadPoolExecutor(1) as builder:
             app = builder.submit(asyncio.run, _build(service)).result()
-        with served(app, service.settings.root_path) as url:
+        root_path = service.settings.root_path
+        with (
+            service.open(),
+            served(app, root_path) as url,
+            httpx.Client(timeout=90) as http,
+        ):
             yield SpineServer(
-                url=url, service=service, runner=runner, models=models, folder=base, app=app
+                url=url,
+                service=service,
+                runner=runner,
+                models=models,
+                folder=base,
+                app=app,
+                http=http,
             )
-        service.uploads.close()
 
 
 def _made(folder: Path) -> Path:

@@ -250,6 +250,13 @@ class StandInRunner:
         """Return a run."""
         return self.runs.get(name)
 
+    def close(self) -> None:
+        """Cancel all runs and wait for their threads."""
+        for run in list(self.runs.values()):
+            run.cancel()
+        with self._turn:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
 
 @dataclass
 class StandInModels:
