@@ -10,24 +10,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.spine.audit import NumberingAudit, audit_numbering
+    from engine.spine.backends import open_segmenter
+    from engine.spine.detecting import detect, renamed
+    from engine.spine.documents import detection_json
     from engine.spine.phantoms import SpinePhantom, spine_phantom
+    from engine.spine.results import Detection, FoundVertebra
+    from engine.spine.runner import SpineRunner
+    from engine.spine.segmenters import SpineSegmenter
     from engine.spine.vertebrae import LABELS, Vertebra
 
 __all__ = [
     "LABELS",
+    "Detection",
+    "FoundVertebra",
     "NumberingAudit",
     "SpinePhantom",
+    "SpineRunner",
+    "SpineSegmenter",
     "Vertebra",
     "audit_numbering",
+    "detect",
+    "detection_json",
+    "open_segmenter",
+    "renamed",
     "spine_phantom",
 ]
 
 _HOMES = {
     "LABELS": "vertebrae",
+    "Detection": "results",
+    "FoundVertebra": "results",
     "NumberingAudit": "audit",
     "SpinePhantom": "phantoms",
+    "SpineRunner": "runner",
+    "SpineSegmenter": "segmenters",
     "Vertebra": "vertebrae",
     "audit_numbering": "audit",
+    "detect": "detecting",
+    "detection_json": "documents",
+    "open_segmenter": "backends",
+    "renamed": "detecting",
     "spine_phantom": "phantoms",
 }
 

@@ -15,10 +15,9 @@ import numpy as np
 from engine.errors import RequestError
 from engine.imaging.volume_files.results import ReadVolume, SeriesNote
 from engine.imaging.volumes import Volume
-from engine.spine.phantoms import Posture, Tissues, Traits, spine_phantom
 
 if TYPE_CHECKING:
-    from engine.spine.phantoms import SpinePhantom
+    from engine.spine.phantoms import SpinePhantom, Traits
 
 __all__ = ["EXAMPLES", "Example", "draw_example", "example_nifti", "find_example"]
 
@@ -103,10 +102,15 @@ def find_example(name: object) -> Example:
 
 
 def draw_example(
-    example: Example, *, phantom: Callable[..., SpinePhantom] = spine_phantom
+    example: Example, *, phantom: Callable[..., SpinePhantom] | None = None
 ) -> ReadVolume:
-    """Draw an example as if it had been read from a file; takes some seconds."""
-    drawn = phantom(
+    """Draw an example as if it had been read from a file; takes some seconds.
+
+    ``phantom`` draws instead of :func:`engine.spine.phantoms.spine_phantom`.
+    """
+    from engine.spine.phantoms import spine_phantom
+
+    drawn = (phantom or spine_phantom)(
         np.random.default_rng(example.seed),
         levels=example.levels,
         spacing_mm=example.spacing_mm,
@@ -135,6 +139,8 @@ def draw_example(
 
 
 def _traits(example: Example) -> Traits:
+    from engine.spine.phantoms import Posture, Tissues, Traits
+
     posture = Posture(lordosis=0.75)
     if example.name == "scoliosis":
         posture = Posture(lordosis=0.7, scoliosis_deg=28.0, scoliosis_place=0.65)
