@@ -15,6 +15,7 @@ from engine.spine.documents import series_json
 from engine.spine.examples import Example, find_example
 from engine.spine.limits import limits_of
 from engine.spine.segmenters import BACKENDS, TASKS, Backend, Task
+from engine.spine.weights import WeightsModel, missing_models, models, models_needed
 
 __all__ = ["look_at"]
 
@@ -24,9 +25,9 @@ Document = dict[str, Any]
 def look_at(source: Path | None, example: str | None, settings: Settings) -> Document:
     """Return ``{"input": facts, "forecasts": …}`` from headers alone.
 
-    ``forecasts`` has, for each backend, ``{"ready", "why", "seconds", "memory_mb", "fits"}``; for
-    those with a choice of weights one of these for each task. ``fits`` is about memory, reading
-    included.
+    ``forecasts`` has, for each backend, ``{"ready", "why", "download", "seconds", "memory_mb",
+    "fits"}``; for those with a choice of weights one of these for each task. ``download`` names
+    the models whose download would make it ready; ``fits`` is about memory, reading included.
 
     Raises
     ------
@@ -103,11 +104,26 @@ def _of_task(
     segmenter = open_segmenter(backend, settings, task=task)
     expected = segmenter.forecast(forecast.shape, spacing)
     lacking = segmenter.missing()
+    absent = _absent_weights(backend, task, settings, lacking)
+    if absent:  # the full sentence names a folder, which is the operator's business
+        lacking = f"Not installed yet: {'; '.join(model.title for model in absent)}."
     guard = MemoryGuard(floor_mb=settings.memory_floor_mb)
     return {
         "ready": lacking is None,
         "why": lacking,
+        "download": [model.name for model in absent],
         "seconds": round(expected.seconds, 1),
         "memory_mb": round(expected.memory_mb),
         "fits": guard.has_room(forecast.need_mb + expected.memory_mb),
     }
+
+
+def _absent_weights(
+    backend: Backend, task: Task, settings: Settings, lacking: str | None
+) -> tuple[WeightsModel, ...]:
+    """Return the models that have to be downloaded, when nothing else is lacking."""
+    if lacking is None or lacking != missing_models(settings, backend, task):
+        return ()
+    states = {state.model.name: state.status for state in models(settings)}
+    needed = models_needed(backend, task)
+    return tuple(model for model in needed if states[model.name] != "installed")

@@ -215,10 +215,8 @@ class StandInRunner:
             },
             forecasts={
                 "embedded": ready,
-                "nnunet": {task: absent | {"download": task, "size_mb": 140} for task in TASKS},
-                "totalsegmentator": {
-                    task: absent | {"download": task, "size_mb": 140} for task in TASKS
-                },
+                "nnunet": {task: absent | {"download": [task]} for task in TASKS},
+                "totalsegmentator": {task: absent | {"download": [task]} for task in TASKS},
             },
         )
 

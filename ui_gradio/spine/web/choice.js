@@ -7,7 +7,7 @@ import { about, megabytes } from "./numbers.js";
 const BACKENDS = {
   embedded: {
     title: "Built in",
-    text: "Our small network. Always here, quick; finds vertebral bodies without arches.",
+    text: "Our small network. Always here, and quick; its outlines are coarse.",
   },
   nnunet: {
     title: "TotalSegmentator's weights, our fast path",
@@ -159,33 +159,27 @@ class Option {
     else if (forecast.fits === false) {
       lines.push(h("p", {}, forecast.why ?? `This needs ${megabytes(forecast.memory_mb)} of memory, which is not free now. Choose another, or try later.`));
     }
-    if (!forecast.ready && forecast.download) lines.push(this.downloadButton(forecast));
+    if (!forecast.ready && forecast.download?.length) lines.push(this.downloadButton(forecast));
     this.why.replaceChildren(...lines);
   }
 
   downloadButton(forecast) {
-    const size = forecast.size_mb ? ` (${megabytes(forecast.size_mb)})` : "";
     return h(
       "button",
       { type: "button", class: "lb-button", "data-do": "download-model", onclick: () => this.download(forecast) },
-      `Download model${size}`,
+      "Download model",
     );
   }
 
+  // All models that are lacking, one after another.
   async download(forecast) {
     const abort = new AbortController();
-    const bar = h("progress", { max: 1, value: 0, "aria-label": `Downloading ${forecast.download}` });
-    const text = h("p", { class: "lb-hint" }, "Asking for the model…");
-    const stop = h("button", { type: "button", class: "lb-button", onclick: () => abort.abort() }, "Cancel");
-    this.why.replaceChildren(bar, text, stop);
+    const bar = h("progress", { max: 1, value: 0, "aria-label": "Progress of the download" });
+    const text = h("p", {}, "Asking for the model…");
+    const stop = h("button", { type: "button", class: "lb-button", "data-do": "stop-download", onclick: () => abort.abort() }, "Cancel");
+    this.why.replaceChildren(text, bar, stop);
     try {
-      let last = null;
-      for await (const event of this.choice.api.download(forecast.download, abort.signal)) {
-        last = event;
-        bar.value = event.progress ?? 0;
-        text.textContent = event.text ?? `${megabytes(event.downloaded_mb)} of ${megabytes(event.total_mb)}`;
-      }
-      if (last?.status !== "complete") throw new Error(last?.message ?? last?.error?.message ?? last?.text ?? "The download stopped early. Try again: it goes on where it ended.");
+      for (const name of forecast.download) await this.fetch(name, { bar, text, signal: abort.signal });
       forecast.ready = true;
       this.choice.say("The model is installed.");
       this.update();
@@ -193,9 +187,19 @@ class Option {
       this.choice.update();
     } catch (error) {
       this.update();
-      if (error.name === "AbortError") return;
-      this.why.prepend(h("p", { role: "alert", class: "sp-bad" }, error.message));
+      if (error.name !== "AbortError") this.why.prepend(h("p", { role: "alert", class: "sp-bad" }, error.message));
     }
+  }
+
+  async fetch(name, { bar, text, signal }) {
+    let last = null;
+    for await (const event of this.choice.api.download(name, signal)) {
+      last = event;
+      bar.value = event.progress ?? 0;
+      text.textContent = event.total_mb ? `${megabytes(event.downloaded_mb)} of ${megabytes(event.total_mb)}` : event.text;
+    }
+    if (last?.status === "complete") return;
+    throw new Error(last?.error?.message ?? last?.text ?? "The download stopped early. Try again: it goes on where it ended.");
   }
 }
 
