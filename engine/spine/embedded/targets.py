@@ -27,6 +27,8 @@ __all__ = [
     "SIDE_MULTIPLE",
     "SIGMA_MM",
     "Targets",
+    "classes_of",
+    "heat_of",
     "normalised",
     "targets_of",
 ]
@@ -149,28 +151,30 @@ def targets_of(phantom: SpinePhantom) -> Targets:
     inside = bodies & (region[labels] < 255)
     return Targets(
         volume=phantom.volume,
-        heat=_heat(shape, at, sigma=SIGMA_MM / GRID_MM),
-        classes=_classes(phantom),
+        heat=heat_of(shape, at),
+        classes=classes_of(phantom),
         regions=np.where(inside, region[labels], np.uint8(255)),
         levels=np.where(inside, level[labels], np.float32(np.nan)),
     )
 
 
-def _heat(shape: tuple[int, int, int], centres: ArrayLike, *, sigma: float) -> NDArray[np.float32]:
-    """Draw a Gaussian around each centre (voxels); they are products of one per axis."""
+def heat_of(shape: tuple[int, int, int], centres: ArrayLike) -> NDArray[np.float32]:
+    """Draw the heat map ``shape`` of body centres ``(n, 3)``, in voxels of :data:`GRID_MM`."""
     heat = np.zeros(shape, np.float32)
+    sigma = SIGMA_MM / GRID_MM
     for centre in np.asarray(centres, float).reshape(-1, 3):
-        lines = [
+        # the ball is the product of one bell for each axis
+        bells = [
             np.exp(-0.5 * ((np.arange(count) - place) / sigma) ** 2).astype(np.float32)
             for count, place in zip(shape, centre, strict=True)
         ]
-        ball = lines[0][:, None, None] * lines[1][None, :, None] * lines[2][None, None, :]
+        ball = bells[0][:, None, None] * bells[1][None, :, None] * bells[2][None, None, :]
         np.maximum(heat, ball, out=heat)
     return heat
 
 
-def _classes(phantom: SpinePhantom) -> NDArray[np.uint8]:
-    """Draw the classes; where two meet, vertebrae win over discs and discs over the rest."""
+def classes_of(phantom: SpinePhantom) -> NDArray[np.uint8]:
+    """Draw the classes of a phantom of any grid; vertebrae win over discs, discs over the rest."""
     drawn = np.zeros(phantom.volume.shape, np.uint8)
     for structure, name in (
         ("pelvis", "pelvis"),
