@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import pickle
+import resource
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,7 +101,12 @@ def _segment(request: Mapping[str, Any], send: Send) -> None:
     send({"event": "step", "step": "labelling", "text": "Bringing the labels to the CT's grid"})
     labels = np.asanyarray(found.dataobj)
     np.save(folder / "labels.npy", labels.astype(np.uint8))
-    about = {"names": names, "version": get_version(), "device": device}
+    about = {
+        "names": names,
+        "version": get_version(),
+        "device": device,
+        "peak_mb": [_peak_mb(resource.RUSAGE_SELF), _peak_mb(resource.RUSAGE_CHILDREN)],
+    }
     (folder / "result.json").write_text(json.dumps(about), encoding="utf-8")
 
 
@@ -119,6 +126,12 @@ def _device(asked: str, *, has_gpu: bool) -> str:
             "or cpu."
         )
     return "gpu" if has_gpu and asked != "cpu" else "cpu"
+
+
+def _peak_mb(whose: int) -> int:
+    """Return the most memory that a process had, which Linux counts in KiB and macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(whose).ru_maxrss * unit / 1e6)
 
 
 def _no_download(task_id: object) -> None:

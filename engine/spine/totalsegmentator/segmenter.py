@@ -137,6 +137,7 @@ class TotalSegmentatorSegmenter:
                 f"Expected labels of {volume.shape} voxels from TotalSegmentator, but got "
                 f"{labels.shape}; choose the backend nnunet or embedded."
             )
+        _LOG.info("TotalSegmentator took %s MB (worker, largest child)", about["peak_mb"])
         names = {int(code): str(name) for code, name in about["names"].items()}
         table = code_table(names, "TotalSegmentator")
         ours = table.to_ours[labels]

@@ -109,6 +109,8 @@ class Installation:
                 text = moved.text or f"Downloading {self._model.title}."
                 yield self._report("downloading", min(share, 1.0), text)
         except (MissingBackendError, httpx.HTTPError, httpx.InvalidURL) as problem:
+            if isinstance(problem, MissingBackendError) and problem.__cause__ is None:
+                raise  # the server answered: another computer would hear the same
             raise MissingBackendError(
                 f"{problem} Without a connection: download {self._address} on another computer and "
                 f"put the file at {self._by_hand}; the next download takes it from there."
