@@ -126,5 +126,6 @@ def _lack(state: ModelState) -> str:
     fault = f" is incomplete ({'; '.join(state.faults)})" if state.faults else " is not installed"
     return (
         f"Expected the model {name} in {state.path}, but it{fault}; download it on the page of "
-        f"vertebrae, or with POST /api/models/download/{name}."
+        f"vertebrae, with POST /api/models/download/{name}, or with "
+        f"`python -m engine.spine.weights {name}`."
     )

@@ -314,7 +314,7 @@ def test_missing_weights_are_told_before_the_start(library: Library, tmp_path: P
     """The sentence says how to download them."""
     library(GOOD)
     empty = TotalSegmentatorSegmenter(Settings(home=tmp_path / "empty"), "total")
-    assert "POST /api/models/download/total." in str(empty.missing())
+    assert "python -m engine.spine.weights total`" in str(empty.missing())
     with pytest.raises(ModelError, match="is not installed; download it"):
         empty.segment(VOLUME, RunWatch())
 
