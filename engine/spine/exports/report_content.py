@@ -180,7 +180,7 @@ def _origins(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     voxels = " × ".join(str(side) for side in given["shape"])
     task = f", task {document['task']}" if document["task"] else ""
     told = [
-        ("CT", f"{_KINDS.get(given['kind'], given['kind'])}, {given['series']['description']}"),
+        ("CT", _kind(given)),
         ("Voxels", f"{voxels} of {spacing} mm, axes {given['axis_codes']}"),
         ("Found by", f"{_BACKENDS[document['backend']]} ({document['model']}{task})"),
         ("Time taken", f"{document['processing_time_ms'] / 1000:.1f} s"),
@@ -194,6 +194,12 @@ def _origins(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     if removed:
         told.append(("Privacy", f"{removed} header fields were removed or replaced on reading"))
     return told
+
+
+def _kind(given: Mapping[str, Any]) -> str:
+    kind = _KINDS.get(given["kind"], given["kind"])
+    description = str(given["series"]["description"])
+    return description if description.startswith(kind) else f"{kind}, {description}"
 
 
 def _number(value: float | None, digits: int) -> str:

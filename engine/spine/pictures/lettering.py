@@ -1,10 +1,10 @@
-"""Text and thin lines on pictures, in one font that is always there."""
+"""Text and thin lines on pictures, in one font that is always there, and room for many names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from engine.imaging.palettes import Colour
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-__all__ = ["Lettering"]
+__all__ = ["Lettering", "spread"]
 
 
 @final
@@ -63,6 +63,48 @@ class Lettering:
     def picture(self) -> NDArray[np.uint8]:
         """Return the picture as it is now."""
         return np.asarray(self._image, dtype=np.uint8).copy()
+
+
+def spread(
+    rows: Sequence[float] | NDArray[Any], *, least: float, within: tuple[float, float]
+) -> list[float]:
+    """Move rising heights as little as needed to lie ``least`` apart, inside of ``within``.
+
+    >>> spread([10.0, 12.0, 40.0], least=10, within=(0, 100))
+    [6.0, 16.0, 40.0]
+    """
+    groups: list[list[float]] = []  # sum of wishes less their place in the group, and its size
+    for row in rows:
+        groups.append([float(row), 1.0])
+        while len(groups) > 1 and _end(groups[-2], least) > _start(groups[-1], least):
+            total, size = groups.pop()
+            groups[-1][0] += total - size * groups[-1][1] * least
+            groups[-1][1] += size
+    placed = [
+        _start(group, least) + least / 2 + step * least
+        for group in groups
+        for step in range(int(group[1]))
+    ]
+    return _inside(placed, least, within)
+
+
+def _start(group: list[float], least: float) -> float:
+    """Upper end of the room that a group takes."""
+    return group[0] / group[1] - least / 2
+
+
+def _end(group: list[float], least: float) -> float:
+    return _start(group, least) + group[1] * least
+
+
+def _inside(rows: list[float], least: float, within: tuple[float, float]) -> list[float]:
+    low, high = within
+    for number in range(len(rows) - 1, -1, -1):
+        limit = high - least / 2 - (len(rows) - 1 - number) * least
+        rows[number] = min(rows[number], limit)
+    for number in range(len(rows)):
+        rows[number] = max(rows[number], low + least / 2 + number * least)
+    return rows
 
 
 @cache

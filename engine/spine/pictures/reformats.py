@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.spine.pictures.colours import colour_of_code
-from engine.spine.pictures.lettering import Lettering
+from engine.spine.pictures.lettering import Lettering, spread
 from engine.spine.pictures.windows import Window, window_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def reformat(saved: SavedDetection, plane: Literal["sagittal", "coronal"]) -> Re
     across, through = (1, 0) if plane == "sagittal" else (0, 1)
     centres = _centres(saved)
     rows, columns, step = _pixels(saved, plane, across, centres)
-    line = _line(centres, through, rows, (shape[through] - 1) / 2)
+    line = _line(_whole(saved, centres), through, rows, (shape[through] - 1) / 2)
     picture, labels = _sampled(saved, rows, columns, line, across)
     points = {
         found.code: (
@@ -90,7 +90,7 @@ def labelled_reformat(
     names = {found.code: found.label for found in saved.vertebrae}
     size = _text_px(bent)
     lettering = Lettering(picture, size=size)
-    for code, point in bent.points.items():
+    for code, point in _name_places(bent, size).items():
         lettering.write(names[code], point, anchor="mm", bold=True)
     middle = picture.shape[0] / 2
     lettering.write(bent.left, (0.4 * size, middle), anchor="lm")
@@ -108,6 +108,12 @@ def _centres(saved: SavedDetection) -> Floats:
     inverse = np.linalg.inv(saved.volume_affine)
     centres: Floats = points @ inverse[:3, :3].T + inverse[:3, 3]
     return centres
+
+
+def _whole(saved: SavedDetection, centres: Floats) -> Floats:
+    """Return the centres to follow: what the border cuts may be a mere tip far behind."""
+    whole = np.array([not found.vertebra.truncated for found in saved.vertebrae], dtype=bool)
+    return centres[whole] if whole.sum() >= 2 else centres
 
 
 def _pixels(
@@ -212,6 +218,15 @@ def _colour_in(picture: NDArray[np.uint8], mask: NDArray[np.bool_], colour: Sequ
     for part, strength in ((mask, _FILL), (rim, _RIM)):
         mixed = picture[part] * (1 - strength) + np.array(colour) * strength
         picture[part] = np.rint(mixed).astype(np.uint8)
+
+
+def _name_places(bent: Reformat, size: int) -> dict[int, tuple[float, float]]:
+    """Return where names stand: on the bodies, moved where they would hide each other."""
+    codes = sorted(bent.points, key=lambda code: bent.points[code][1])
+    height = float(bent.labels.shape[0])
+    wishes = [bent.points[code][1] for code in codes]
+    rows = spread(wishes, least=1.1 * size, within=(0.0, height))
+    return {code: (bent.points[code][0], row) for code, row in zip(codes, rows, strict=True)}
 
 
 def _text_px(bent: Reformat) -> int:

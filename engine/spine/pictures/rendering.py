@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engine.errors import RequestError
 from engine.imaging.palettes import Colour
 from engine.spine.pictures.colours import colour_of_code
-from engine.spine.pictures.lettering import Lettering
+from engine.spine.pictures.lettering import Lettering, spread
 from engine.spine.pictures.meshes import Mesh, meshes_of
 from engine.spine.pictures.slices import png
 
@@ -144,7 +144,7 @@ class _Frame:
         low = np.min([mesh.vertices.min(axis=0) for mesh in meshes], axis=0).astype(np.float64)
         high = np.max([mesh.vertices.max(axis=0) for mesh in meshes], axis=0).astype(np.float64)
         text_px = int(np.clip(view.height / 50, 9, 22))
-        beside, edge = 3.2 * text_px, 1.6 * text_px
+        beside, edge = 4.6 * text_px, 1.6 * text_px
         # The same scale from every side: the spine does not breathe while it turns.
         wide = float(np.linalg.norm((high - low)[:2]))
         scale = min(
@@ -260,45 +260,3 @@ def _letter(turn: float) -> str:
     away = {letter: abs((turn - at + 180.0) % 360.0 - 180.0) for letter, at in _DIRECTIONS}
     near = sorted((letter for letter in away if away[letter] < 67.5), key=lambda one: away[one])
     return "".join(near)
-
-
-def spread(
-    rows: Sequence[float] | NDArray[Any], *, least: float, within: tuple[float, float]
-) -> list[float]:
-    """Move rising heights as little as needed to lie ``least`` apart, inside of ``within``.
-
-    >>> spread([10.0, 12.0, 40.0], least=10, within=(0, 100))
-    [6.0, 16.0, 40.0]
-    """
-    groups: list[list[float]] = []  # sum of wishes less their place in the group, and its size
-    for row in rows:
-        groups.append([float(row), 1.0])
-        while len(groups) > 1 and _end(groups[-2], least) > _start(groups[-1], least):
-            total, size = groups.pop()
-            groups[-1][0] += total - size * groups[-1][1] * least
-            groups[-1][1] += size
-    placed = [
-        _start(group, least) + least / 2 + step * least
-        for group in groups
-        for step in range(int(group[1]))
-    ]
-    return _inside(placed, least, within)
-
-
-def _start(group: list[float], least: float) -> float:
-    """Upper end of the room that a group takes."""
-    return group[0] / group[1] - least / 2
-
-
-def _end(group: list[float], least: float) -> float:
-    return _start(group, least) + group[1] * least
-
-
-def _inside(rows: list[float], least: float, within: tuple[float, float]) -> list[float]:
-    low, high = within
-    for number in range(len(rows) - 1, -1, -1):
-        limit = high - least / 2 - (len(rows) - 1 - number) * least
-        rows[number] = min(rows[number], limit)
-    for number in range(len(rows)):
-        rows[number] = max(rows[number], low + least / 2 + number * least)
-    return rows

@@ -85,3 +85,14 @@ def test_without_vertebrae_the_middle_is_shown(tmp_path: Path) -> None:
     assert not bent.labels.any()
     # The head is up: CT numbers fall on the way down.
     assert (np.diff(bent.hu[:, 10]) <= 0).all()
+
+
+def test_a_tip_at_the_border_does_not_bend_the_picture(tmp_path: Path) -> None:
+    """Where only a process of the highest vertebra is in view, rows follow the bodies below."""
+    shapes = {name: SPINE[name] for name in ("L1", "L2", "L3")}
+    tip = {"T12": ball((8.0, -46.0, 34.0), 7.0)}
+    saved = saved_shapes(tmp_path, {**tip, **shapes}, hu=lambda points: points[..., 1])
+    assert saved.vertebrae[0].vertebra.truncated
+    bent = reformat(saved, "coronal")
+    # CT numbers are the place between back and front: at L1 it lies 3 mm behind the middle.
+    assert np.abs(bent.hu[3] + 3.0).max() < 2.0

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from engine.errors import RequestError
 from engine.imaging.palettes import Colour
 from engine.spine.pictures import LABEL_COLOURS, spine_png
-from engine.spine.pictures.rendering import SpineView, spine_picture, spread
+from engine.spine.pictures.lettering import spread
+from engine.spine.pictures.rendering import SpineView, spine_picture
 from engine.spine.saved import SavedDetection
 from tests.engine.spine.shaped_spines import CODES, SPINE, ball, saved_shapes
 
