@@ -17,12 +17,17 @@ from tests.conftest import Server, start_server, stop_server
     [
         ("/", "text/html"),
         ("/eyes/", "text/html"),
+        ("/spine/", "text/html"),
         ("/studio/", "text/html"),
         ("/docs", "text/html"),
         ("/favicon.ico", "image/svg+xml"),
         ("/openapi.json", "application/json"),
         ("/health", "application/json"),
+        ("/api/health", "application/json"),
+        ("/api/models/status", "application/json"),
         ("/eyes/gradio_api/info", "application/json"),
+        ("/spine/gradio_api/info", "application/json"),
+        ("/spine/examples", "application/json"),
         ("/studio/_stcore/health", "text/plain"),
     ],
 )
@@ -33,7 +38,7 @@ def test_every_page_answers_on_the_one_port(server: Server, path: str, kind: str
     assert answer.headers["content-type"].startswith(kind)
 
 
-@pytest.mark.parametrize("path", ["/eyes", "/studio"])
+@pytest.mark.parametrize("path", ["/eyes", "/spine", "/studio"])
 def test_an_address_without_slash_leads_on(server: Server, path: str) -> None:
     """Someone who types /eyes arrives at the page."""
     answer = httpx.get(server.url + path, timeout=30, follow_redirects=True)
@@ -49,7 +54,7 @@ def test_the_landing_page_links_to_pages_that_exist(server: Server) -> None:
         assert httpx.get(f"{server.url}/{link}", timeout=30).status_code == 200, link
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/eyes/", "/studio/"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/eyes/", "/spine/", "/studio/"])
 def test_no_page_names_a_foreign_host_for_its_parts(server: Server, path: str) -> None:
     """Scripts, styles, fonts and pictures come from this server alone: no CDN."""
     page = httpx.get(server.url + path, timeout=30).text

@@ -30,7 +30,7 @@ from engine.errors import BusyError, RequestError
 from ui_gradio import bodies
 from ui_gradio.admission import Admission
 from ui_gradio.frame import NOTHING_HERE
-from ui_gradio.problems import response_of
+from ui_gradio.problems import problem_of, response_of
 from ui_gradio.vault import PREFIX, Vault
 
 __all__ = ["Gate", "GateRules", "TakeUpload", "into_vault"]
@@ -130,7 +130,9 @@ class Gate:
         except Exception as error:
             if has_begun:  # too late for another answer
                 raise
-            await response_of(error)(scope, receive, _with_headers(send))
+            is_call = _JOIN.fullmatch(inner) is not None
+            response = _for_gradio_client(error) if is_call else response_of(error)
+            await response(scope, receive, _with_headers(send))
 
     async def _enter(self, inner: str, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
@@ -367,6 +369,23 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return wrapped
+
+
+def _for_gradio_client(error: Exception) -> JSONResponse:
+    """Return our answer with the field from which Gradio's Python client takes its words."""
+    problem = problem_of(error)
+    document: dict[str, Any] = {**problem.document}
+    if problem.status == 422:
+        field = re.match(r"'([^']{1,60})'", problem.message)
+        document["detail"] = [
+            {
+                "__type__": "validate",
+                "is_valid": False,
+                "parameter_name": field[1] if field else "request",
+                "message": problem.message,
+            }
+        ]
+    return JSONResponse(document, status_code=problem.status, headers=dict(problem.headers))
 
 
 def _busy_instead_of_503(send: Send, scope: Scope) -> Send:

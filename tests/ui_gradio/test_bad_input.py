@@ -148,6 +148,8 @@ def test_gradio_client_shows_our_sentence(eyes: EyeServer) -> None:
     client = Client(eyes.page, verbose=False)
     with pytest.raises(Exception, match=r"image: .*picture"):
         client.predict(image=as_uri(SVG), api_name="/upload")
+    with pytest.raises(Exception, match=r"'image' must be a data URI"):
+        client.predict(image=5, api_name="/upload")
 
 
 def test_too_long_is_refused_while_reading() -> None:
