@@ -57,3 +57,14 @@ def test_small_pieces_that_touch_are_dropped(names: dict[int, str]) -> None:
     labels = np.zeros((8, 8, 8), np.uint8)
     labels[3:5, 3, 3] = 24, 23
     assert not separated_bodies(labels, names, SPACING).any()
+
+
+def test_one_body_with_two_labels_is_numbered(names: dict[int, str]) -> None:
+    """A single body in view, half L4 and half L5, becomes L5, where TotalSegmentator 2.18 fails."""
+    peer = pytest.importorskip("totalsegmentator.postprocessing")
+    labels = bodies(24, mixed=23)
+    with pytest.raises(IndexError):
+        peer.postprocess_vertebrae_pp(
+            labels.copy(), names, voxel_volume=float(np.prod(SPACING)), voxel_spacing=SPACING
+        )
+    assert np.unique(separated_bodies(labels, names, SPACING)).tolist() == [0, 24]
