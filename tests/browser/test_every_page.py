@@ -9,8 +9,14 @@ from tests.conftest import Server
 
 pytestmark = pytest.mark.browser
 
-PAGES = ["/", "/eyes/", "/studio/", "/docs"]
-READY = {"/": "h1", "/eyes/": "h1", "/studio/": "h1", "/docs": ".swagger-ui .info"}
+PAGES = ["/", "/eyes/", "/spine/", "/studio/", "/docs"]
+READY = {
+    "/": "h1",
+    "/eyes/": "h1",
+    "/spine/": "[data-example]",
+    "/studio/": "h1",
+    "/docs": ".swagger-ui .info",
+}
 
 
 def open_page(browser: Browser, server: Server, path: str, **context: object) -> Page:
@@ -49,7 +55,7 @@ def test_the_console_stays_clean(browser: Browser, server: Server, path: str) ->
     page.context.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/eyes/", "/studio/"])
+@pytest.mark.parametrize("path", ["/", "/eyes/", "/spine/", "/studio/"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_needs_no_sideways_scrolling(
     browser: Browser, server: Server, path: str, scheme: str
