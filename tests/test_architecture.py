@@ -24,6 +24,24 @@ LAYERS = [
     ["ui_gradio", "ui_streamlit"],
     ["app"],
 ]
+# Inside the spine, a name imports only from lines above its own; a package counts as one name.
+SPINE_LAYERS = [
+    ["choices", "vertebrae", "pacing", "limits"],
+    ["measures", "audit", "phantoms"],
+    ["segmenters", "examples"],
+    ["weights", "embedded"],
+    ["nnunet"],
+    ["totalsegmentator"],
+    ["backends", "results"],
+    ["detecting"],
+    ["documents"],
+    ["saved", "looking"],
+    ["pictures"],
+    ["exports"],
+    ["worker", "command"],
+    ["processes"],
+    ["runner"],
+]
 FOUNDATION = {"engine.errors", "engine.settings", "engine.shipped"}
 FORBIDDEN_FOLDERS = {"utils", "util", "helpers", "common", "misc", "core"}
 AREAS = ("engine", "ui_gradio", "ui_streamlit")
@@ -83,6 +101,26 @@ def test_arrows_point_down(path: Path) -> None:
     assert upward_imports(path) == []
 
 
+def spine_part(module: str) -> str:
+    """``engine.spine.audit.rows`` is of ``audit``; empty for the package itself and for others."""
+    parts = module.split(".")
+    return parts[2] if parts[:2] == ["engine", "spine"] and len(parts) > 2 else ""
+
+
+def test_arrows_point_down_inside_the_spine() -> None:
+    """From records over segmenters and detection to runs: nothing imports what stands on it."""
+    lines = {name: number for number, names in enumerate(SPINE_LAYERS) for name in names}
+    wrong = []
+    for path in (path for path in SOURCES if spine_part(module_name(path))):
+        own = spine_part(module_name(path))
+        assert own in lines, f"{own} has no line in SPINE_LAYERS"
+        for line, name in imported_modules(path):
+            other = spine_part(name)
+            if other in lines and other != own and lines[other] >= lines[own]:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert wrong == []
+
+
 def test_an_upward_import_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check itself finds an engine module that imports a user interface."""
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
@@ -105,7 +143,13 @@ def test_the_engine_never_imports_a_user_interface_library() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("module", ["engine", "engine.eyes", "engine.settings", "app"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("engine", "engine.settings", "engine.cli", "app"),
+        *("engine.eyes", "engine.spine", "engine.spine.runner", "engine.spine.worker"),
+    ],
+)
 def test_importing_is_light(module: str) -> None:
     """Importing the engine, an area or the application loads no heavy library."""
     heavy = "torch cv2 dlib openvino skimage scipy PIL gradio streamlit nibabel totalsegmentator"
@@ -234,6 +278,28 @@ def test_the_serving_path_never_loads_torch() -> None:
         "from engine.settings import Settings; from engine.eyes.screening import EyeScreener; "
         "settings = Settings(home=Path(tempfile.mkdtemp())); app.create_app(settings); "
         "EyeScreener(settings).warm(); print('torch' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert result.stdout.strip() == "False"
+
+
+def test_finding_vertebrae_never_loads_torch() -> None:
+    """The embedded segmenter, measuring and audit, looking at other backends: all without torch."""
+    code = (
+        "import sys, tempfile; from pathlib import Path; "
+        "from engine.settings import Settings; from engine.spine.detecting import detect; "
+        "from engine.spine.examples import draw_example, find_example; "
+        "from engine.spine.backends import open_segmenter; "
+        "from engine.spine.looking import look_at; "
+        "settings = Settings(home=Path(tempfile.mkdtemp())); look_at(None, 'lumbar', settings); "
+        "detect(draw_example(find_example('lumbar')), open_segmenter('embedded', settings)); "
+        "print('torch' in sys.modules)"
     )
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
