@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine.spine.audit.anatomy import CENTRE_STEP_MM
 from engine.spine.embedded.maps import Map, SpineMaps
-from engine.spine.embedded.peaks import Peaks, column_evidence, find_peaks
+from engine.spine.embedded.peaks import Peaks, column_evidence, disc_share, find_peaks
 from engine.spine.vertebrae import REGULAR_LABELS, Point
 
 __all__ = ["Body", "find_column"]
@@ -34,6 +34,8 @@ BETWEEN = 0.45
 STEP_SD, LEVEL_STEP_SD, BEND_DEG, STEEPEST = 0.2, 0.28, 18.0, 0.35
 MOST_BEND_DEG = 65.0
 ALONE_COST = 1.0
+DISC_COST, DISC_WORTH = 1.5, 1.5
+"""What a centre in a disc costs, and what a disc between two centres is worth."""
 HEIGHT_SHARE = 0.76
 """Height of a body as a share of the distance between centres."""
 LEAST_IN_VIEW, LEAST_IN_VIEW_SURE = 0.45, 0.25
@@ -80,10 +82,11 @@ class _Links:
 def find_column(maps: SpineMaps) -> tuple[Body, ...]:
     """Return the bodies of the spine, from the head down; none where there is no spine."""
     evidence = column_evidence(maps)
-    peaks = find_peaks(maps, evidence)
+    discs = disc_share(maps)
+    peaks = find_peaks(maps, evidence, discs)
     order = np.argsort(-peaks.points_mm[:, 2], kind="stable")
     peaks = peaks.picked(order)
-    chain, levels = _best_chain(maps, evidence, peaks)
+    chain, levels = _best_chain(maps, evidence, discs, peaks)
     if not chain:
         return ()
     row = peaks.picked(np.asarray(chain))
@@ -98,11 +101,11 @@ def _worth(peaks: Peaks) -> Floats:
 
 
 def _best_chain(
-    maps: SpineMaps, evidence: Map, peaks: Peaks
+    maps: SpineMaps, evidence: Map, discs: Map, peaks: Peaks
 ) -> tuple[list[int], NDArray[np.int64]]:
     """Return the best row as indices of peaks, and the levels of each of its steps."""
-    own = _worth(peaks)
-    links = _links(maps, evidence, peaks)
+    own = _worth(peaks) - DISC_COST * maps.read(discs, peaks.points_mm)
+    links = _links(maps, evidence, discs, peaks)
     single = int(np.argmax(own)) if len(own) else -1
     best_single = own[single] - ALONE_COST if len(own) else 0.0
     if not len(links.upper):
@@ -129,7 +132,7 @@ def _best_chain(
     return chain, links.levels[path]
 
 
-def _links(maps: SpineMaps, evidence: Map, peaks: Peaks) -> _Links:
+def _links(maps: SpineMaps, evidence: Map, discs: Map, peaks: Peaks) -> _Links:
     n = len(peaks)
     upper, lower = np.triu_indices(n, k=1)
     apart = peaks.points_mm[lower] - peaks.points_mm[upper]
@@ -146,6 +149,8 @@ def _links(maps: SpineMaps, evidence: Map, peaks: Peaks) -> _Links:
         fits = (step >= STEPS_MM[0]) & (step <= STEPS_MM[1])
         odd = np.log(step / expected) / LEVEL_STEP_SD
         worth = common - cost - np.minimum(0.5 * odd**2, 3.0)
+        if levels == 1:
+            worth = worth + _disc_between(maps, discs, peaks.points_mm[upper], apart)
         rows.append(
             (np.flatnonzero(fits), np.full(int(fits.sum()), levels), step[fits], worth[fits])
         )
@@ -167,6 +172,15 @@ def _between(maps: SpineMaps, evidence: Map, start: Floats, apart: Floats) -> Fl
     values = maps.read(evidence, points.reshape(-1, 3)).reshape(-1, len(shares))
     worth = np.clip(2.0 * np.log((values.mean(axis=1) + 0.02) / BETWEEN), -6.0, 0.4)
     return np.asarray(worth - 2.0 * (values.min(axis=1) < 0.08))
+
+
+def _disc_between(maps: SpineMaps, discs: Map, start: Floats, apart: Floats) -> Floats:
+    """Rate the way between neighbours by the disc in its middle, against both ends."""
+    shares = np.array([0.0, 0.35, 0.5, 0.65, 1.0])
+    points = start[:, None] + shares[None, :, None] * apart[:, None]
+    values = maps.read(discs, points.reshape(-1, 3)).reshape(-1, len(shares))
+    rise = values[:, 1:4].max(axis=1) - values[:, (0, 4)].mean(axis=1)
+    return np.asarray(DISC_WORTH * np.clip(rise, -0.7, 0.7))
 
 
 def _steepness(direction: Floats) -> Floats:

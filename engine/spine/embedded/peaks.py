@@ -16,7 +16,7 @@ from scipy import ndimage
 from engine.spine.embedded.maps import Map, SpineMaps
 from engine.spine.embedded.targets import SIGMA_MM
 
-__all__ = ["Peaks", "column_evidence", "find_peaks"]
+__all__ = ["Peaks", "column_evidence", "disc_share", "find_peaks"]
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +30,7 @@ ARCH_WORTH = 0.7
 """What a voxel of arch says about a spine being here, against one of a body: the atlas has no
 body, but an arch on all sides."""
 EVIDENCE_MM = 4.5
+DISC_MM, DISC_LOWERS = 5.0, 0.5
 SMOOTHING = 0.6
 """Standard deviation, in grid points, of the smoothing before tops are looked for."""
 OUTSIDE_MM = 3.0
@@ -72,7 +73,21 @@ def column_evidence(maps: SpineMaps) -> Map:
     )
 
 
-def find_peaks(maps: SpineMaps, evidence: Map, *, lowest: float = LOWEST_HEAT) -> Peaks:
+def disc_share(maps: SpineMaps) -> Map:
+    """Return how far each grid point of the column looks like disc and not like body, 0..1.
+
+    A network that has learnt little draws a ridge along the spine in place of hills; discs still
+    tell where one body ends and the next one begins. Averaged across the spine, not along it.
+    """
+    across = DISC_MM / maps.spacing_mm
+    disc, body = (
+        ndimage.gaussian_filter(maps.of(name), (across, across, 0.4), mode="nearest", truncate=2.5)
+        for name in ("disc", "body")
+    )
+    return np.asarray(disc / (disc + body + np.float32(0.05)), np.float32)
+
+
+def find_peaks(maps: SpineMaps, evidence: Map, discs: Map, *, lowest: float = LOWEST_HEAT) -> Peaks:
     """Return the tops of all hills of at least ``lowest``.
 
     Parameters
@@ -81,10 +96,13 @@ def find_peaks(maps: SpineMaps, evidence: Map, *, lowest: float = LOWEST_HEAT) -
         The network's answers.
     evidence
         :func:`column_evidence` of the same maps.
+    discs
+        :func:`disc_share` of the same maps; hills are lowered there.
     lowest
         Least height, 0..1.
     """
-    heat = ndimage.gaussian_filter(maps.heat, SMOOTHING, mode="nearest", truncate=3.0)
+    heat = maps.heat * (1.0 - np.float32(DISC_LOWERS) * discs)
+    heat = ndimage.gaussian_filter(heat, SMOOTHING, mode="nearest", truncate=3.0)
     top = ndimage.maximum_filter(heat, size=3, mode="constant", cval=-1.0)
     at = np.argwhere((heat == top) & (heat >= lowest))
     heights = heat[tuple(at.T)]

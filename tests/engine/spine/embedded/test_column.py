@@ -10,7 +10,7 @@ import pytest
 from engine.errors import RequestError
 from engine.spine.embedded.column import Body, find_column
 from engine.spine.embedded.maps import SpineMaps
-from engine.spine.embedded.peaks import column_evidence, find_peaks
+from engine.spine.embedded.peaks import column_evidence, disc_share, find_peaks
 from engine.spine.phantoms import SpinePhantom
 from tests.engine.spine.embedded.drawn_maps import (
     drawn,
@@ -178,6 +178,6 @@ def test_peaks_at_the_border_are_corrected(trunk: SpinePhantom) -> None:
         image_shape=(maps.shape[0], maps.shape[1], maps.shape[2] - first),
         image_affine=maps.affine,
     )
-    peaks = find_peaks(part, column_evidence(part))
+    peaks = find_peaks(part, column_evidence(part), disc_share(part))
     apart = np.linalg.norm(peaks.points_mm - np.array(top.centre_mm), axis=1)
     assert apart.min() < 3.0
