@@ -125,7 +125,11 @@ def _numbered(saved: SavedDetection, codes: list[int]) -> np.ndarray[Any, np.dty
     """Return ``(planes, rows, columns)`` with segment numbers from 1."""
     table = np.zeros(256, np.uint8)
     table[codes] = np.arange(1, len(codes) + 1)
-    return table[saved.labels_uploaded.transpose(2, 1, 0)]  # (i, j, k) -> (k, j, i)
+    # (i, j, k) -> (k, j, i), each plane in one piece: highdicom reads it once for each segment.
+    planes = np.empty(saved.grid.shape[::-1], np.uint8)
+    for k, plane in enumerate(planes):
+        plane[:] = table[saved.labels_uploaded[:, :, k].T]
+    return planes
 
 
 def _segment(number: int, code: int, model: str) -> SegmentDescription:

@@ -23,7 +23,8 @@ _MARGIN_MM = 12.0
 _SWATCH_MM = 3.0
 _WIDTHS_MM = (14.0, 21.0, 21.0, 19.0, 39.0, 21.0, 43.0)
 _PAGE_MM = _SWATCH_MM + sum(_WIDTHS_MM)
-_TALLEST_MM = 92.0
+_TALLEST_MM, _TALLEST_OF_MANY_MM = 92.0, 130.0
+_MANY = 12  # vertebrae from which on the report takes two pages anyway
 _GAP_MM = 3.0
 _RIGHT = frozenset({1, 2, 3, 4, 5})  # columns of numbers
 _PADDING = 6  # of the frame that reportlab sets text in, in points
@@ -86,7 +87,7 @@ def _story(report: Report) -> list[Any]:
         Spacer(1, 6),
         _verdict(report),
         Spacer(1, 8),
-        _figures(report.figures),
+        _figures(report.figures, _TALLEST_OF_MANY_MM if len(report.rows) > _MANY else _TALLEST_MM),
     ]
     if report.rows:
         parts += [Spacer(1, 8), _heading("Measurements"), _table(report), Spacer(1, 3)]
@@ -126,14 +127,14 @@ def _verdict(report: Report) -> Any:  # noqa: ANN401 – reportlab has no types
     return box
 
 
-def _figures(figures: tuple[Figure, ...]) -> Any:  # noqa: ANN401 – reportlab has no types
+def _figures(figures: tuple[Figure, ...], tallest_mm: float) -> Any:  # noqa: ANN401 – reportlab has no types
     """Set pictures side by side at one height, as large as the page lets them be."""
     from reportlab.lib.units import mm
     from reportlab.platypus import Image, Table, TableStyle
 
     whole = _PAGE_MM - _GAP_MM * (len(figures) - 1)
     shapes = [figure.pixels.shape[1] / figure.pixels.shape[0] for figure in figures]
-    tall = min(_TALLEST_MM, whole / sum(shapes))
+    tall = min(tallest_mm, whole / sum(shapes))
     pictures, captions, widths = [], [], []
     for figure, shape in zip(figures, shapes, strict=True):
         picture = Image(io.BytesIO(jpeg(figure.pixels)), tall * shape * mm, tall * mm)
