@@ -12,6 +12,11 @@ export function showAbout(place, document_, name) {
     h("h2", {}, "How it was made"),
     h("p", {}, `${model}. Took ${number(whole / 1000, 1)} s${told ? `: ${told}` : ""}.`),
     ...(notes ?? []).map((note) => h("p", { class: "lb-hint" }, note)),
-    h("details", {}, h("summary", {}, "What was read"), h("div", { class: "sp-facts" }, factsOf(document_.input, name))),
+    h(
+      "details",
+      {},
+      h("summary", {}, "What was read"),
+      h("div", { class: "sp-facts" }, factsOf(document_.input, name)),
+    ),
   );
 }

@@ -26,9 +26,18 @@ export class Audit {
       h(
         "div",
         { class: "sp-verdict" },
-        h("div", { class: "sp-line" }, h("span", { class: "sp-stamp" }, h("span", { "aria-hidden": "true" }, sign), words), h("span", { class: "lb-hint sp-from" }, name)),
+        h(
+          "div",
+          { class: "sp-line" },
+          h("span", { class: "sp-stamp" }, h("span", { "aria-hidden": "true" }, sign), words),
+          h("span", { class: "lb-hint sp-from" }, name),
+        ),
         h("h2", {}, vertebrae.length ? lead : "No vertebra was found."),
-        reasonsOf(sortedReasons(reasons, audit).filter((sentence) => sentence !== fix && !others.some((one) => one.sentence === sentence))),
+        reasonsOf(
+          sortedReasons(reasons, audit).filter(
+            (sentence) => sentence !== fix && !others.some((one) => one.sentence === sentence),
+          ),
+        ),
         fix ? h("p", { class: "sp-fix" }, h("b", {}, "Proposed: "), fix.replace(/^Proposed: /, "")) : null,
       ),
       h(
@@ -48,19 +57,35 @@ export class Audit {
       h(
         "ol",
         {},
-        others.slice(0, 4).map((one) =>
-          h(
-            "li",
-            {},
-            h("b", {}, rangeOf(one, vertebrae)),
-            h("span", { class: "lb-track", "aria-hidden": "true" }, h("i", { style: `width:${100 * one.probability}%` })),
-            h("span", { class: "sp-probability" }, percent(one.probability)),
-            one.shift
-              ? h("button", { type: "button", class: "lb-button", "data-use": one.shift, "aria-label": `Use the names ${rangeOf(one, vertebrae)}`, onclick: () => this.onShift(one.shift) }, "Use")
-              : h("span"),
-            one.shift === null ? h("span", { class: "lb-hint" }, withoutPercent(one.sentence)) : null,
+        others
+          .slice(0, 4)
+          .map((one) =>
+            h(
+              "li",
+              {},
+              h("b", {}, rangeOf(one, vertebrae)),
+              h(
+                "span",
+                { class: "lb-track", "aria-hidden": "true" },
+                h("i", { style: `width:${100 * one.probability}%` }),
+              ),
+              h("span", { class: "sp-probability" }, percent(one.probability)),
+              one.shift
+                ? h(
+                    "button",
+                    {
+                      type: "button",
+                      class: "lb-button",
+                      "data-use": one.shift,
+                      "aria-label": `Use the names ${rangeOf(one, vertebrae)}`,
+                      onclick: () => this.onShift(one.shift),
+                    },
+                    "Use",
+                  )
+                : h("span"),
+              one.shift === null ? h("span", { class: "lb-hint" }, withoutPercent(one.sentence)) : null,
+            ),
           ),
-        ),
       ),
     );
   }
@@ -69,7 +94,13 @@ export class Audit {
     const button = (steps, way, sign) =>
       h(
         "button",
-        { type: "button", class: "lb-button", "data-shift": steps, "aria-label": `All names ${way} by one`, onclick: () => this.onShift(steps) },
+        {
+          type: "button",
+          class: "lb-button",
+          "data-shift": steps,
+          "aria-label": `All names ${way} by one`,
+          onclick: () => this.onShift(steps),
+        },
         `${sign} All ${way} by one`,
       );
     const moved = shift ? `You moved all names ${shift > 0 ? "down" : "up"} by ${Math.abs(shift)}. ` : "";
@@ -104,11 +135,16 @@ const withoutPercent = (sentence) => sentence.replace(/^[<>]? ?\d+ %: /, "");
 
 function reasonsOf(sentences) {
   if (!sentences.length) return null;
-  const list = (some) => h("ul", {}, some.map((sentence) => h("li", {}, sentence)));
+  const list = (some) =>
+    h(
+      "ul",
+      {},
+      some.map((sentence) => h("li", {}, sentence)),
+    );
   if (sentences.length <= AT_FIRST + 1) return list(sentences);
   const rest = sentences.slice(AT_FIRST);
-  return [list(sentences.slice(0, AT_FIRST)), h("details", {}, h("summary", {}, `${rest.length} more observations`), list(rest))].reduce(
-    (box, part) => (box.append(part), box),
-    h("div", {}),
-  );
+  return [
+    list(sentences.slice(0, AT_FIRST)),
+    h("details", {}, h("summary", {}, `${rest.length} more observations`), list(rest)),
+  ].reduce((box, part) => (box.append(part), box), h("div", {}));
 }

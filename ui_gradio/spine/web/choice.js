@@ -46,7 +46,11 @@ export class Choice {
     this.options = Object.keys(BACKENDS)
       .filter((backend) => forecasts[backend])
       .map((backend) => new Option(backend, forecasts[backend], this));
-    this.button = h("button", { type: "submit", class: "lb-button lb-primary", "data-do": "start" }, "Find the vertebrae");
+    this.button = h(
+      "button",
+      { type: "submit", class: "lb-button lb-primary", "data-do": "start" },
+      "Find the vertebrae",
+    );
     this.transitional = h("input", { type: "checkbox", checked: true, name: "transitional" });
     this.form.replaceChildren(
       h(
@@ -108,7 +112,11 @@ class Option {
     this.radio.addEventListener("change", () => choice.update());
     this.select =
       tasks.length > 1
-        ? h("select", { "aria-label": `${BACKENDS[backend].title}: resolution` }, tasks.map((task) => h("option", { value: task }, TASKS[task])))
+        ? h(
+            "select",
+            { "aria-label": `${BACKENDS[backend].title}: resolution` },
+            tasks.map((task) => h("option", { value: task }, TASKS[task])),
+          )
         : null;
     this.select?.addEventListener("change", () => {
       this.update();
@@ -123,7 +131,12 @@ class Option {
         "label",
         {},
         this.radio,
-        h("span", { class: "sp-backend-text" }, h("b", {}, BACKENDS[backend].title), h("span", {}, BACKENDS[backend].text)),
+        h(
+          "span",
+          { class: "sp-backend-text" },
+          h("b", {}, BACKENDS[backend].title),
+          h("span", {}, BACKENDS[backend].text),
+        ),
         this.price,
       ),
       h("div", { class: "sp-more" }, this.select, this.why),
@@ -153,11 +166,22 @@ class Option {
     this.radio.disabled = !this.usable;
     if (!this.usable) this.radio.checked = false;
     const known = forecast.seconds !== null && forecast.seconds !== undefined;
-    this.price.replaceChildren(...(known ? [h("b", {}, capital(about(forecast.seconds))), h("span", {}, megabytes(forecast.memory_mb))] : []));
+    this.price.replaceChildren(
+      ...(known
+        ? [h("b", {}, capital(about(forecast.seconds))), h("span", {}, megabytes(forecast.memory_mb))]
+        : []),
+    );
     const lines = [];
     if (!forecast.ready) lines.push(h("p", {}, forecast.why ?? "This is not installed here."));
     else if (forecast.fits === false) {
-      lines.push(h("p", {}, forecast.why ?? `This needs ${megabytes(forecast.memory_mb)} of memory, which is not free now. Choose another, or try later.`));
+      lines.push(
+        h(
+          "p",
+          {},
+          forecast.why ??
+            `This needs ${megabytes(forecast.memory_mb)} of memory, which is not free now. Choose another, or try later.`,
+        ),
+      );
     }
     if (!forecast.ready && forecast.download?.length) lines.push(this.downloadButton(forecast));
     this.why.replaceChildren(...lines);
@@ -166,7 +190,12 @@ class Option {
   downloadButton(forecast) {
     return h(
       "button",
-      { type: "button", class: "lb-button", "data-do": "download-model", onclick: () => this.download(forecast) },
+      {
+        type: "button",
+        class: "lb-button",
+        "data-do": "download-model",
+        onclick: () => this.download(forecast),
+      },
       "Download model",
     );
   }
@@ -176,7 +205,11 @@ class Option {
     const abort = new AbortController();
     const bar = h("progress", { max: 1, value: 0, "aria-label": "Progress of the download" });
     const text = h("p", {}, "Asking for the model…");
-    const stop = h("button", { type: "button", class: "lb-button", "data-do": "stop-download", onclick: () => abort.abort() }, "Cancel");
+    const stop = h(
+      "button",
+      { type: "button", class: "lb-button", "data-do": "stop-download", onclick: () => abort.abort() },
+      "Cancel",
+    );
     this.why.replaceChildren(text, bar, stop);
     try {
       for (const name of forecast.download) await this.fetch(name, { bar, text, signal: abort.signal });
@@ -187,7 +220,8 @@ class Option {
       this.choice.update();
     } catch (error) {
       this.update();
-      if (error.name !== "AbortError") this.why.prepend(h("p", { role: "alert", class: "sp-bad" }, error.message));
+      if (error.name !== "AbortError")
+        this.why.prepend(h("p", { role: "alert", class: "sp-bad" }, error.message));
     }
   }
 
@@ -196,10 +230,16 @@ class Option {
     for await (const event of this.choice.api.download(name, signal)) {
       last = event;
       bar.value = event.progress ?? 0;
-      text.textContent = event.total_mb ? `${megabytes(event.downloaded_mb)} of ${megabytes(event.total_mb)}` : event.text;
+      text.textContent = event.total_mb
+        ? `${megabytes(event.downloaded_mb)} of ${megabytes(event.total_mb)}`
+        : event.text;
     }
     if (last?.status === "complete") return;
-    throw new Error(last?.error?.message ?? last?.text ?? "The download stopped early. Try again: it goes on where it ended.");
+    throw new Error(
+      last?.error?.message ??
+        last?.text ??
+        "The download stopped early. Try again: it goes on where it ended.",
+    );
   }
 }
 

@@ -31,7 +31,11 @@ for answer in job:
     ],
   ];
   body.replaceChildren(
-    h("p", { class: "lb-hint" }, "A NIfTI, NRRD or MHA file, a ZIP of a DICOM folder, or several DICOM files. With backend=nnunet or backend=totalsegmentator whole vertebrae are found, once their weights are downloaded. Answers are JSON; errors have a code, a sentence and a matching HTTP status."),
+    h(
+      "p",
+      { class: "lb-hint" },
+      "A NIfTI, NRRD or MHA file, a ZIP of a DICOM folder, or several DICOM files. With backend=nnunet or backend=totalsegmentator whole vertebrae are found, once their weights are downloaded. Answers are JSON; errors have a code, a sentence and a matching HTTP status.",
+    ),
     ...snippets.map(([title, text]) => snippet(title, text)),
     h(
       "p",

@@ -14,7 +14,12 @@ export function showDownloads(place, { downloads }, { api, run }) {
           { "data-file": name },
           why
             ? h("span", { class: "sp-missing" }, h("b", {}, title), h("span", {}, why))
-            : h("a", { href: api.file(run.id, name, run.shift).href, download: name }, h("b", {}, title), h("span", {}, name)),
+            : h(
+                "a",
+                { href: api.file(run.id, name, run.shift).href, download: name },
+                h("b", {}, title),
+                h("span", {}, name),
+              ),
         ),
       ),
     ),

@@ -5,7 +5,9 @@ import { h } from "./dom.js";
 export async function showExamples(list, { api, onRead, onProblem }) {
   try {
     const examples = await api.examples();
-    list.replaceChildren(...examples.map((example) => h("li", {}, cardOf(example, { api, onRead, onProblem }))));
+    list.replaceChildren(
+      ...examples.map((example) => h("li", {}, cardOf(example, { api, onRead, onProblem }))),
+    );
   } catch (error) {
     list.replaceChildren(h("li", { class: "lb-hint" }, error.message));
   }
@@ -19,5 +21,10 @@ function cardOf({ name, title, text }, { api, onRead, onProblem }) {
       onProblem(error);
     }
   };
-  return h("button", { type: "button", "data-example": name, onclick: choose }, h("b", {}, title), h("span", {}, text));
+  return h(
+    "button",
+    { type: "button", "data-example": name, onclick: choose },
+    h("b", {}, title),
+    h("span", {}, text),
+  );
 }

@@ -13,13 +13,27 @@ export function factsOf(input, name) {
     ["Series", series && seriesText(series)],
     ["Voxels", times(shape, 0)],
     ["Spacing", `${times(spacing, 2)} mm`],
-    ["Size", `${times(shape.map((count, i) => (count * spacing[i]) / 10), 0)} cm`],
+    [
+      "Size",
+      `${times(
+        shape.map((count, i) => (count * spacing[i]) / 10),
+        0,
+      )} cm`,
+    ],
     ["Axes", input.axis_codes],
   ].filter(([, value]) => value);
   return [
-    h("dl", {}, rows.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)))),
+    h(
+      "dl",
+      {},
+      rows.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+    ),
     (input.warnings ?? []).length
-      ? h("ul", { class: "sp-warnings" }, input.warnings.map((line) => h("li", {}, line)))
+      ? h(
+          "ul",
+          { class: "sp-warnings" },
+          input.warnings.map((line) => h("li", {}, line)),
+        )
       : null,
     more("Other series, left out", (input.other_series ?? []).map(seriesText)),
     more("Removed from the DICOM headers", input.removed_headers ?? []),
@@ -27,12 +41,23 @@ export function factsOf(input, name) {
 }
 
 function seriesText({ description, slices, reason }) {
-  return [description || "without description", slices && `${slices} slices`, reason].filter(Boolean).join(", ");
+  return [description || "without description", slices && `${slices} slices`, reason]
+    .filter(Boolean)
+    .join(", ");
 }
 
 function more(title, lines) {
   if (!lines.length) return null;
-  return h("details", {}, h("summary", {}, `${title} (${lines.length})`), h("ul", {}, lines.map((line) => h("li", {}, line))));
+  return h(
+    "details",
+    {},
+    h("summary", {}, `${title} (${lines.length})`),
+    h(
+      "ul",
+      {},
+      lines.map((line) => h("li", {}, line)),
+    ),
+  );
 }
 
 const times = (values, digits) => values.map((value) => number(value, digits)).join(" × ");

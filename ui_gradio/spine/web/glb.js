@@ -56,21 +56,29 @@ function arrayOf(gltf, buffer, start, number) {
 // Matrices are columns first, as in glTF and WebGL.
 const IDENTITY = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 
-function matrixOf({ matrix, translation: t = [0, 0, 0], rotation: [x, y, z, w] = [0, 0, 0, 1], scale: s = [1, 1, 1] }) {
+function matrixOf({
+  matrix,
+  translation: t = [0, 0, 0],
+  rotation: [x, y, z, w] = [0, 0, 0, 1],
+  scale: s = [1, 1, 1],
+}) {
   if (matrix) return matrix;
   return [
     s[0] * (1 - 2 * (y * y + z * z)), s[0] * 2 * (x * y + z * w), s[0] * 2 * (x * z - y * w), 0,
     s[1] * 2 * (x * y - z * w), s[1] * (1 - 2 * (x * x + z * z)), s[1] * 2 * (y * z + x * w), 0,
     s[2] * 2 * (x * z + y * w), s[2] * 2 * (y * z - x * w), s[2] * (1 - 2 * (x * x + y * y)), 0,
     t[0], t[1], t[2], 1,
-  ]; // prettier-ignore
+  ];
 }
 
 export function multiply(a, b) {
   const product = new Array(16);
   for (let column = 0; column < 4; column += 1) {
     for (let row = 0; row < 4; row += 1) {
-      product[4 * column + row] = [0, 1, 2, 3].reduce((sum, k) => sum + a[4 * k + row] * b[4 * column + k], 0);
+      product[4 * column + row] = [0, 1, 2, 3].reduce(
+        (sum, k) => sum + a[4 * k + row] * b[4 * column + k],
+        0,
+      );
     }
   }
   return product;
@@ -81,7 +89,10 @@ function moved(points, matrix, w) {
   for (let i = 0; i < points.length; i += 3) {
     for (let row = 0; row < 3; row += 1) {
       result[i + row] =
-        matrix[row] * points[i] + matrix[4 + row] * points[i + 1] + matrix[8 + row] * points[i + 2] + w * matrix[12 + row];
+        matrix[row] * points[i] +
+        matrix[4 + row] * points[i + 1] +
+        matrix[8 + row] * points[i + 2] +
+        w * matrix[12 + row];
     }
   }
   return result;

@@ -15,7 +15,16 @@ import { Upload } from "./upload.js";
 import { Views } from "./views.js";
 
 const PHASES = ["start", "read", "run", "result"];
-const LOOK = { position: [0, 0, 0], selected: null, by: null, window: "bone", style: "fill", opacity: 0.55, names: true, zoom: 1 };
+const LOOK = {
+  position: [0, 0, 0],
+  selected: null,
+  by: null,
+  window: "bone",
+  style: "fill",
+  opacity: 0.55,
+  names: true,
+  zoom: 1,
+};
 
 export function start(root) {
   if (root.dataset.started) return;
@@ -41,7 +50,13 @@ class Page {
     const { api, sections, root } = this;
     const onProblem = (error) => this.showProblem(error);
     const say = (text) => this.say(text);
-    this.uploading = new Upload(sections.start, { api, maxMb: this.config.max_upload_mb, onRead: (read) => this.showRead(read), onProblem, say });
+    this.uploading = new Upload(sections.start, {
+      api,
+      maxMb: this.config.max_upload_mb,
+      onRead: (read) => this.showRead(read),
+      onProblem,
+      say,
+    });
     this.choice = new Choice(sections.read, { api, onStart: (order) => this.start(order), onProblem, say });
     this.watching = new Run(sections.run, {
       api,
@@ -50,11 +65,24 @@ class Page {
       onProblem: (error) => this.goBack(error),
       onCancel: () => this.goBack(null),
     });
-    this.audit = new Audit(sections.result.querySelector(".sp-audit"), { onShift: (steps) => this.shift(steps) });
-    root.querySelector("[data-do=again]").addEventListener("click", () => this.again("Choose another CT. The last one is forgotten."));
-    root.querySelector("[data-do=forget]").addEventListener("click", () => this.again("The CT and everything made from it is forgotten.", true));
-    fillCode(root.querySelector(".lb-code-body"), { page: this.base.href, plain: new URL(this.config.plain, this.base) });
-    showExamples(root.querySelector(".sp-examples"), { api, onRead: (read) => this.showRead(read), onProblem });
+    this.audit = new Audit(sections.result.querySelector(".sp-audit"), {
+      onShift: (steps) => this.shift(steps),
+    });
+    root
+      .querySelector("[data-do=again]")
+      .addEventListener("click", () => this.again("Choose another CT. The last one is forgotten."));
+    root
+      .querySelector("[data-do=forget]")
+      .addEventListener("click", () => this.again("The CT and everything made from it is forgotten.", true));
+    fillCode(root.querySelector(".lb-code-body"), {
+      page: this.base.href,
+      plain: new URL(this.config.plain, this.base),
+    });
+    showExamples(root.querySelector(".sp-examples"), {
+      api,
+      onRead: (read) => this.showRead(read),
+      onProblem,
+    });
     window.addEventListener("pagehide", (event) => event.persisted || this.forget());
     root.querySelector("#sp-main").inert = false;
   }
@@ -137,12 +165,16 @@ class Page {
     const result = this.sections.result;
     const find = (name) => result.querySelector(`.sp-${name}`);
     const middle = document_.vertebrae[Math.floor(document_.vertebrae.length / 2)];
-    this.look = new State({ ...LOOK, position: middle ? Object.values(middle.center_mm) : middleOf(document_.views.axial) });
+    this.look = new State({
+      ...LOOK,
+      position: middle ? Object.values(middle.center_mm) : middleOf(document_.views.axial),
+    });
     const shown = { api, run, look: this.look, document_, onProblem: (error) => this.showProblem(error) };
     this.views = new Views({ tools: find("tools"), place: find("views") }, shown);
     this.table = new Table(find("list"), {
       look: this.look,
-      onChoose: ({ code, center_mm: centre }) => this.look.set({ selected: code, position: Object.values(centre), by: "table" }),
+      onChoose: ({ code, center_mm: centre }) =>
+        this.look.set({ selected: code, position: Object.values(centre), by: "table" }),
     });
     this.look.on(["selected"], ({ selected }) => this.sayChosen(selected));
     this.fill(document_);
@@ -206,6 +238,16 @@ class Page {
   }
 }
 
-function middleOf({ origin_mm: origin, right_mm: right, down_mm: down, next_mm: next, width, height, count }) {
-  return origin.map((value, axis) => value + (right[axis] * width + down[axis] * height + next[axis] * count) / 2);
+function middleOf({
+  origin_mm: origin,
+  right_mm: right,
+  down_mm: down,
+  next_mm: next,
+  width,
+  height,
+  count,
+}) {
+  return origin.map(
+    (value, axis) => value + (right[axis] * width + down[axis] * height + next[axis] * count) / 2,
+  );
 }

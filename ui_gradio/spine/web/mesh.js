@@ -59,7 +59,10 @@ export class Mesh {
   prepare() {
     const { gl } = this;
     const program = gl.createProgram();
-    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    for (const [kind, source] of [
+      [gl.VERTEX_SHADER, VERTEX],
+      [gl.FRAGMENT_SHADER, FRAGMENT],
+    ]) {
       const shader = gl.createShader(kind);
       gl.shaderSource(shader, source);
       gl.compileShader(shader);
@@ -68,7 +71,9 @@ export class Mesh {
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program));
     gl.useProgram(program);
-    this.names = Object.fromEntries(["view", "lens", "colour", "glow"].map((name) => [name, gl.getUniformLocation(program, name)]));
+    this.names = Object.fromEntries(
+      ["view", "lens", "colour", "glow"].map((name) => [name, gl.getUniformLocation(program, name)]),
+    );
     this.loaded = this.parts.map((part) => this.load(program, part));
     gl.enable(gl.DEPTH_TEST);
   }
@@ -77,14 +82,19 @@ export class Mesh {
     const { gl } = this;
     const array = gl.createVertexArray();
     gl.bindVertexArray(array);
-    for (const [name, values] of [["position", positions], ["normal", normals]]) {
+    for (const [name, values] of [
+      ["position", positions],
+      ["normal", normals],
+    ]) {
       const place = gl.getAttribLocation(program, name);
       gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
       gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
       gl.enableVertexAttribArray(place);
       gl.vertexAttribPointer(place, 3, gl.FLOAT, false, 0, 0);
     }
-    const wide = indices ? Uint32Array.from(indices) : Uint32Array.from({ length: positions.length / 3 }, (_, i) => i);
+    const wide = indices
+      ? Uint32Array.from(indices)
+      : Uint32Array.from({ length: positions.length / 3 }, (_, i) => i);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, wide, gl.STATIC_DRAW);
     return { array, count: wide.length, indices: wide };
@@ -102,7 +112,24 @@ export class Mesh {
     const shift = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, ...this.centre.map((value) => -value), 1];
     const view = multiply([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, -away, 1], multiply(around, shift));
     const [f, n, z] = [1 / Math.tan(FIELD / 2), away / 50, away * 3];
-    const lens = [f / aspect, 0, 0, 0, 0, f, 0, 0, 0, 0, (n + z) / (n - z), -1, 0, 0, (2 * n * z) / (n - z), 0];
+    const lens = [
+      f / aspect,
+      0,
+      0,
+      0,
+      0,
+      f,
+      0,
+      0,
+      0,
+      0,
+      (n + z) / (n - z),
+      -1,
+      0,
+      0,
+      (2 * n * z) / (n - z),
+      0,
+    ];
     return { view, lens };
   }
 
@@ -120,7 +147,10 @@ export class Mesh {
     this.parts.forEach((part, i) => {
       const chosen = part.code === this.selected;
       const dim = this.selected && !chosen ? 0.72 : 1;
-      gl.uniform3fv(this.names.colour, part.colour.map((value) => value * dim));
+      gl.uniform3fv(
+        this.names.colour,
+        part.colour.map((value) => value * dim),
+      );
       gl.uniform1f(this.names.glow, chosen ? 1 : 0);
       gl.bindVertexArray(this.loaded[i].array);
       gl.drawElements(gl.TRIANGLES, this.loaded[i].count, gl.UNSIGNED_INT, 0);
@@ -159,7 +189,8 @@ function projected(positions, matrix, wide, tall) {
 
 function depthAt(screen, indices, t, x, y) {
   const [a, b, c] = [3 * indices[t], 3 * indices[t + 1], 3 * indices[t + 2]];
-  const side = (p, q) => (screen[q] - screen[p]) * (y - screen[p + 1]) - (screen[q + 1] - screen[p + 1]) * (x - screen[p]);
+  const side = (p, q) =>
+    (screen[q] - screen[p]) * (y - screen[p + 1]) - (screen[q + 1] - screen[p + 1]) * (x - screen[p]);
   const [u, v, w] = [side(a, b), side(b, c), side(c, a)];
   if ((u < 0 || v < 0 || w < 0) && (u > 0 || v > 0 || w > 0)) return Infinity;
   const sum = u + v + w;

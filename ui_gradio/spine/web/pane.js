@@ -57,7 +57,14 @@ export class Pane {
     });
     const enlarge = h(
       "button",
-      { type: "button", class: "sp-enlarge", "aria-pressed": "false", "aria-label": `Enlarge the ${this.plane} view`, title: "Enlarge", onclick: () => onEnlarge(this.plane) },
+      {
+        type: "button",
+        class: "sp-enlarge",
+        "aria-pressed": "false",
+        "aria-label": `Enlarge the ${this.plane} view`,
+        title: "Enlarge",
+        onclick: () => onEnlarge(this.plane),
+      },
       "⤢",
     );
     this.node = h(
@@ -121,7 +128,7 @@ export class Pane {
     const steps = {
       ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, PageUp: -10, PageDown: 10,
       Home: -this.geometry.count, End: this.geometry.count,
-    }; // prettier-ignore
+    };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in steps) this.show(this.index + steps[event.key]);
     else if (event.key === "+" || event.key === "=") this.zoomBy(1);
@@ -163,7 +170,13 @@ export class Pane {
       x >= 0 && y >= 0 && x < labels.width && y < labels.height ? labels.codes[y * labels.width + x] : 0;
     const [x, y] = [Math.round(column), Math.round(row)];
     for (let ring = 0; ring <= reach; ring += 1) {
-      for (const [dx, dy] of [[0, 0], [ring, 0], [-ring, 0], [0, ring], [0, -ring]]) {
+      for (const [dx, dy] of [
+        [0, 0],
+        [ring, 0],
+        [-ring, 0],
+        [0, ring],
+        [0, -ring],
+      ]) {
         const code = at(x + dx, y + dy);
         if (code && this.vertebrae().some((vertebra) => vertebra.code === code)) return code;
       }
@@ -220,7 +233,9 @@ export class Pane {
 
   draw() {
     const ratio = window.devicePixelRatio || 1;
-    const [wide, tall] = [this.stage.clientWidth, this.stage.clientHeight].map((side) => Math.round(side * ratio));
+    const [wide, tall] = [this.stage.clientWidth, this.stage.clientHeight].map((side) =>
+      Math.round(side * ratio),
+    );
     if (!wide || !tall) return;
     for (const canvas of [this.picture, this.marks]) {
       if (canvas.width !== wide) canvas.width = wide;
@@ -285,7 +300,7 @@ export class Pane {
       const width = chosen ? 2 * thick : thick;
       const edge =
         codes[i - width] !== code || codes[i + width] !== code ||
-        codes[i - width * wide] !== code || codes[i + width * wide] !== code; // prettier-ignore
+        codes[i - width * wide] !== code || codes[i + width * wide] !== code;
       const inside = outline ? (chosen ? 0.25 * opacity : 0) : opacity * (chosen ? 0.85 : 0.6);
       const alpha = edge ? (opacity ? Math.max(opacity, 0.5) : 0) : inside;
       const colour = edge && chosen ? [255, 255, 255] : palette(code);
@@ -313,11 +328,17 @@ export class Pane {
     context.strokeStyle = "rgba(120, 210, 240, .75)";
     context.lineWidth = ratio;
     context.beginPath();
-    for (const [a, b] of [[0, x - gap], [x + gap, this.marks.width]]) {
+    for (const [a, b] of [
+      [0, x - gap],
+      [x + gap, this.marks.width],
+    ]) {
       context.moveTo(a, y);
       context.lineTo(b, y);
     }
-    for (const [a, b] of [[0, y - gap], [y + gap, this.marks.height]]) {
+    for (const [a, b] of [
+      [0, y - gap],
+      [y + gap, this.marks.height],
+    ]) {
       context.moveTo(x, a);
       context.lineTo(x, b);
     }

@@ -32,7 +32,11 @@ export class Run {
         "div",
         { class: "sp-line" },
         this.times,
-        h("button", { type: "button", class: "lb-button", "data-do": "cancel-run", onclick: () => this.cancel() }, "Cancel"),
+        h(
+          "button",
+          { type: "button", class: "lb-button", "data-do": "cancel-run", onclick: () => this.cancel() },
+          "Cancel",
+        ),
       ),
     );
     this.latest = null;
@@ -77,7 +81,9 @@ export class Run {
     const passed = duration((this.latest.elapsed_s ?? 0) + since);
     const left = this.latest.remaining_s;
     this.times.textContent =
-      left === null || left === undefined ? `${passed} so far` : `${passed} so far, about ${duration(Math.max(1, left - since))} left`;
+      left === null || left === undefined
+        ? `${passed} so far`
+        : `${passed} so far, about ${duration(Math.max(1, left - since))} left`;
   }
 
   // The stream was refused: the run may be over all the same.

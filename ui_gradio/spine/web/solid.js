@@ -15,17 +15,41 @@ export class Solid {
     this.where = h("span", { class: "sp-where" });
     const enlarge = h(
       "button",
-      { type: "button", class: "sp-enlarge", "aria-pressed": "false", "aria-label": "Enlarge the 3-D view", title: "Enlarge", onclick: () => onEnlarge("solid") },
+      {
+        type: "button",
+        class: "sp-enlarge",
+        "aria-pressed": "false",
+        "aria-label": "Enlarge the 3-D view",
+        title: "Enlarge",
+        onclick: () => onEnlarge("solid"),
+      },
       "⤢",
     );
     const turn = (way, sign) =>
-      h("button", { type: "button", class: "sp-turn", "aria-label": `Turn ${way}`, title: `Turn ${way}`, "data-turn": way, onclick: () => this.turn(sign) }, way === "left" ? "⟲" : "⟳");
+      h(
+        "button",
+        {
+          type: "button",
+          class: "sp-turn",
+          "aria-label": `Turn ${way}`,
+          title: `Turn ${way}`,
+          "data-turn": way,
+          onclick: () => this.turn(sign),
+        },
+        way === "left" ? "⟲" : "⟳",
+      );
     this.node = h(
       "figure",
       { class: "sp-pane", "data-plane": "solid" },
       h("figcaption", {}, h("b", {}, "3-D"), this.where, enlarge),
       this.stage,
-      h("div", { class: "sp-turns" }, turn("left", -1), h("span", {}, "Drag or use the arrow keys"), turn("right", 1)),
+      h(
+        "div",
+        { class: "sp-turns" },
+        turn("left", -1),
+        h("span", {}, "Drag or use the arrow keys"),
+        turn("right", 1),
+      ),
     );
     this.hint = this.node.querySelector(".sp-turns span");
     look.on(["selected"], () => {
@@ -63,7 +87,10 @@ export class Solid {
     this.mesh = new Mesh(canvas, parts);
     if (before) Object.assign(this.mesh, { turn: before.turn, tilt: before.tilt, near: before.near });
     before?.gl.getExtension("WEBGL_lose_context")?.loseContext();
-    canvas.setAttribute("aria-label", "Vertebrae in 3-D. Arrow keys turn, plus and minus zoom; a click selects.");
+    canvas.setAttribute(
+      "aria-label",
+      "Vertebrae in 3-D. Arrow keys turn, plus and minus zoom; a click selects.",
+    );
     this.listen(canvas);
     this.node.dataset.kind = "mesh";
     this.draw();
@@ -72,10 +99,13 @@ export class Solid {
   showPicture() {
     this.mesh = null;
     this.node.dataset.kind = "picture";
-    this.hint.textContent = "A picture from the server: this browser shows no 3-D";
+    this.hint.textContent = "Drawn by the server";
     this.image = h("img", { class: "sp-picture", alt: "Vertebrae in 3-D, drawn by the server" });
-    this.image.onerror = () => this.stage.replaceChildren(h("p", { class: "sp-wait" }, "The 3-D picture could not be made."));
-    this.stage.replaceChildren(this.image);
+    this.image.onerror = () =>
+      this.stage.replaceChildren(h("p", { class: "sp-wait" }, "The 3-D picture could not be made."));
+    const wait = h("p", { class: "sp-wait" }, "This browser shows no 3-D. The server draws a picture…");
+    this.image.onload = () => wait.remove();
+    this.stage.replaceChildren(wait, this.image);
     this.turn(0);
   }
 
@@ -100,7 +130,8 @@ export class Solid {
       if (!from) return;
       const [x, y] = [event.clientX - from.x, event.clientY - from.y];
       if (Math.hypot(x, y) > 4) from.moved = true;
-      if (from.moved) this.orbit(from.turn + x / 120, event.pointerType === "touch" ? mesh.tilt : from.tilt + y / 160);
+      if (from.moved)
+        this.orbit(from.turn + x / 120, event.pointerType === "touch" ? mesh.tilt : from.tilt + y / 160);
     });
     canvas.addEventListener("pointerup", (event) => {
       if (from && !from.moved) this.pick(event);

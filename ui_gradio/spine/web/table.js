@@ -25,18 +25,37 @@ export class Table {
   show({ vertebrae, palette, confidence_meaning: meaning }) {
     this.vertebrae = vertebrae;
     const head = ["Name", "Centre mm", "Height mm", "Volume ml", "Mean HU", "Confidence"];
-    const titles = { 1: "Right (+) or left, front (+) or back, up (+) or down, of the scanner's zero point (RAS+)" };
+    const titles = {
+      1: "Right (+) or left, front (+) or back, up (+) or down, of the scanner's zero point (RAS+)",
+    };
     this.bodies = vertebrae.map((vertebra) => this.row(vertebra, palette[vertebra.code] ?? "#bbb"));
     this.place.replaceChildren(
-      h("div", { class: "sp-line" }, h("h2", {}, `${vertebrae.length} vertebrae`), h("span", { class: "lb-hint" }, "From the head down")),
+      h(
+        "div",
+        { class: "sp-line" },
+        h("h2", {}, `${vertebrae.length} vertebrae`),
+        h("span", { class: "lb-hint" }, "From the head down"),
+      ),
       h(
         "div",
         { class: "sp-scroll" },
         h(
           "table",
           { class: "sp-table" },
-          h("caption", { class: "sp-unseen" }, "Vertebrae from the head down. Arrow keys choose one; the views follow."),
-          h("thead", {}, h("tr", {}, head.map((text, i) => h("th", { scope: "col", title: titles[i], class: i ? "num" : "" }, text)))),
+          h(
+            "caption",
+            { class: "sp-unseen" },
+            "Vertebrae from the head down. Arrow keys choose one; the views follow.",
+          ),
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              head.map((text, i) => h("th", { scope: "col", title: titles[i], class: i ? "num" : "" }, text)),
+            ),
+          ),
           this.bodies,
         ),
       ),
@@ -48,7 +67,12 @@ export class Table {
   row(vertebra, colour) {
     const { x, y, z } = vertebra.center_mm;
     const choose = () => this.onChoose(vertebra);
-    const button = h("button", { type: "button", class: "sp-level", tabindex: "-1", "aria-pressed": "false" }, h("i", { style: `background:${colour}`, "aria-hidden": "true" }), vertebra.label);
+    const button = h(
+      "button",
+      { type: "button", class: "sp-level", tabindex: "-1", "aria-pressed": "false" },
+      h("i", { style: `background:${colour}`, "aria-hidden": "true" }),
+      vertebra.label,
+    );
     button.addEventListener("keydown", (event) => this.move(event, vertebra));
     const low = vertebra.confidence < 0.7;
     const flags = flagsOf(vertebra);
@@ -59,7 +83,11 @@ export class Table {
         "tr",
         {},
         h("th", { scope: "row" }, button),
-        h("td", { class: "num sp-centre" }, [x, y, z].map((value) => h("span", {}, number(value)))),
+        h(
+          "td",
+          { class: "num sp-centre" },
+          [x, y, z].map((value) => h("span", {}, number(value))),
+        ),
         h("td", { class: "num" }, number(vertebra.height_mm, 1)),
         h("td", { class: "num" }, number(vertebra.volume_ml, 1)),
         h("td", { class: "num" }, number(vertebra.mean_hu)),
@@ -104,7 +132,10 @@ function keepInSight(body, box) {
 }
 
 function flagsOf({ flags, truncated }) {
-  const all = truncated && !flags.some((flag) => flag === "truncated" || flag === "process_cut") ? ["truncated", ...flags] : flags;
+  const all =
+    truncated && !flags.some((flag) => flag === "truncated" || flag === "process_cut")
+      ? ["truncated", ...flags]
+      : flags;
   if (!all.length) return null;
   return `! ${all.map((flag) => FLAGS[flag] ?? flag.replaceAll("_", " ")).join("; ")}`;
 }

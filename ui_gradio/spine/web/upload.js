@@ -90,7 +90,16 @@ export class Upload {
     this.drop.hidden = true;
     this.sending.hidden = false;
     this.sending.replaceChildren(
-      h("div", { class: "sp-line" }, h("strong", { class: "sp-name" }, `Sending ${name}`), h("button", { type: "button", class: "lb-button", "data-do": "stop-upload", onclick: onStop }, "Cancel")),
+      h(
+        "div",
+        { class: "sp-line" },
+        h("strong", { class: "sp-name" }, `Sending ${name}`),
+        h(
+          "button",
+          { type: "button", class: "lb-button", "data-do": "stop-upload", onclick: onStop },
+          "Cancel",
+        ),
+      ),
       bar,
       text,
     );

@@ -21,7 +21,9 @@ export class Views {
       palette: (code) => this.colours.get(code) ?? [200, 200, 200],
       onEnlarge: (plane) => this.enlarge(plane),
     };
-    this.geometries = Object.fromEntries(PLANES.map((plane) => [plane, new Geometry(document_.views[plane])]));
+    this.geometries = Object.fromEntries(
+      PLANES.map((plane) => [plane, new Geometry(document_.views[plane])]),
+    );
     this.panes = PLANES.map((plane) => new Pane(plane, { ...shared, geometry: this.geometries[plane] }));
     this.solid = new Solid(shared);
     tools.replaceChildren(...this.tools(document_));
@@ -31,7 +33,9 @@ export class Views {
 
   show(document_) {
     this.vertebrae = document_.vertebrae;
-    this.colours = new Map(Object.entries(document_.palette).map(([code, hex]) => [Number(code), rgbOf(hex)]));
+    this.colours = new Map(
+      Object.entries(document_.palette).map(([code, hex]) => [Number(code), rgbOf(hex)]),
+    );
   }
 
   // Other names for the same shapes.
@@ -53,13 +57,20 @@ export class Views {
 
   tools(document_) {
     const { look } = this;
-    const windows = document_.windows.map(({ name, title, centre, width }) => ({ value: name, text: title, hint: `Centre ${centre}, width ${width} HU` }));
+    const windows = document_.windows.map(({ name, title, centre, width }) => ({
+      value: name,
+      text: title,
+      hint: `Centre ${centre}, width ${width} HU`,
+    }));
     const styles = [
       { value: "fill", text: "Filled" },
       { value: "outline", text: "Outlined" },
       { value: "off", text: "Hidden" },
     ];
-    const shown = [...PLANES, "solid"].map((plane) => ({ value: plane, text: { sagittal: "Sagittal", coronal: "Coronal", axial: "Axial", solid: "3-D" }[plane] }));
+    const shown = [...PLANES, "solid"].map((plane) => ({
+      value: plane,
+      text: { sagittal: "Sagittal", coronal: "Coronal", axial: "Axial", solid: "3-D" }[plane],
+    }));
     return [
       choices("View", shown, "sagittal", (plane) => this.showOne(plane), "sp-which"),
       choices("Window", windows, look.get("window"), (window) => look.set({ window })),
@@ -80,7 +91,7 @@ export class Views {
   opacity() {
     const input = h("input", {
       type: "range", min: 0, max: 100, step: 5, value: 100 * this.look.get("opacity"), "aria-label": "Opacity of the labels in percent",
-    }); // prettier-ignore
+    });
     input.addEventListener("input", () => this.look.set({ opacity: input.value / 100 }));
     return h("label", { class: "sp-opacity" }, h("span", {}, "Opacity"), input);
   }
