@@ -9,6 +9,7 @@ CT was DICOM. No pickle, and nothing of the uploaded files themselves.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -159,7 +160,8 @@ class SavedDetection:
         """Return the de-identified header of each plane k of the uploaded array, or none."""
         import pydicom
 
-        return [pydicom.dcmread(path) for path in sorted((self.folder / _HEADERS).glob("*.dcm"))]
+        paths = sorted((self.folder / _HEADERS).glob("*.dcm"))
+        return [pydicom.dcmread(path, force=True) for path in paths]
 
     def renamed(self, steps: int) -> SavedDetection:
         """Move all names by ``steps`` levels more, for good; return the detection as it is then.
@@ -213,19 +215,23 @@ def _write_json(path: Path, document: Document) -> None:
 
 
 def _write_headers(folder: Path, headers: Sequence[Dataset]) -> None:
+    """Write headers; all of them or, when one cannot be written back, none."""
     if not headers:
         return
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
 
     folder.mkdir()
-    for number, header in enumerate(headers):
-        meta = FileMetaDataset()
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        meta.MediaStorageSOPClassUID = header.SOPClassUID
-        meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
-        header.file_meta = meta
-        header.save_as(folder / f"{number:05d}.dcm", enforce_file_format=True)
+    try:
+        for number, header in enumerate(headers):
+            header.file_meta = FileMetaDataset()
+            header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            # Many real files lack identifiers that the standard wants: they are kept as they are.
+            header.save_as(folder / f"{number:05d}.dcm", enforce_file_format=False)
+    except (ValueError, TypeError, AttributeError, LookupError, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno is not None:
+            raise  # the disk's, not pydicom's
+        shutil.rmtree(folder)  # the result is worth more than its way back to DICOM
 
 
 # --- the record ----------------------------------------------------------------------------------

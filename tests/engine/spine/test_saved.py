@@ -106,7 +106,26 @@ def test_headers_come_back_in_order(detection: Detection, tmp_path: Path) -> Non
     assert [header.InstanceNumber for header in saved.headers()] == list(range(12))
     assert [h.SOPInstanceUID for h in saved.headers()] == [h.SOPInstanceUID for h in headers]
     first = sorted((saved.folder / "headers").iterdir())[0]
-    assert pydicom.dcmread(first).ImagePositionPatient == [0, 0, 0]
+    assert pydicom.dcmread(first, force=True).ImagePositionPatient == [0, 0, 0]
+
+
+def test_headers_without_identifiers_are_kept(detection: Detection, tmp_path: Path) -> None:
+    """Anonymised files may lack what the standard wants; that is no reason to fail."""
+    header = Dataset()
+    header.Rows = 512
+    saved = save(detection, tmp_path / "result", [header])
+    assert saved.headers()[0].Rows == 512
+
+
+def test_headers_that_cannot_be_written_are_left_out(detection: Detection, tmp_path: Path) -> None:
+    """A value that DICOM has no room for costs the headers, never the result."""
+    good, bad = Dataset(), Dataset()
+    good.Rows = bad.Rows = 512
+    bad.add_new("Columns", "US", None)
+    bad["Columns"]._value = "wide"  # past the check, as bytes of a file are
+    saved = save(detection, tmp_path / "result", [good, bad])
+    assert not saved.has_headers
+    assert saved.vertebrae == detection.found
 
 
 def test_without_dicom_there_are_no_headers(saved: SavedDetection) -> None:
