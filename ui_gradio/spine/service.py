@@ -150,18 +150,27 @@ class SpineService:
 
         Uploads belong to the run from then on; when the line is full they stay.
         """
-        run = await self._aside(lambda: self._start(source, wish))
-        self._asked_at[run.id] = self._clock()
-        task = asyncio.create_task(self._attend(run))
-        self._attendants.add(task)
-        task.add_done_callback(self._attendants.discard)
-        return run
+        loop = asyncio.get_running_loop()
 
-    def _start(self, source: Source, wish: Wish) -> Run:
+        def begin() -> Run:
+            run = self._begin(source, wish)
+            # From here, so that a run is watched even if whoever asked for it has left by now.
+            self._asked_at[run.id] = self._clock()
+            loop.call_soon_threadsafe(self._watch, run)
+            return run
+
+        return await self._aside(begin)
+
+    def _begin(self, source: Source, wish: Wish) -> Run:
         if isinstance(source, Path | Example):
             return self.runner.start(_request(source, wish))
         with self.uploads.taking(source) as path:
             return self.runner.start(_request(path, wish, delete_source=True))
+
+    def _watch(self, run: Run) -> None:
+        task = asyncio.get_running_loop().create_task(self._attend(run))
+        self._attendants.add(task)
+        task.add_done_callback(self._attendants.discard)
 
     async def _attend(self, run: Run) -> None:
         """Cancel a run that nobody asks about: its page was closed."""
