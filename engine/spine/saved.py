@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import RequestError
 from engine.imaging.volume_files.results import SeriesNote
 from engine.imaging.volumes import AxisTurn
 from engine.spine.audit import Anchors, NumberingAudit
@@ -157,11 +158,29 @@ class SavedDetection:
         return (self.folder / _HEADERS).is_dir()
 
     def headers(self) -> list[Dataset]:
-        """Return the de-identified header of each plane k of the uploaded array, or none."""
+        """Return the de-identified header of each plane k of the uploaded array, or none.
+
+        Of a multi-frame object, whose planes share one header, that one.
+        """
         import pydicom
 
         paths = sorted((self.folder / _HEADERS).glob("*.dcm"))
         return [pydicom.dcmread(path, force=True) for path in paths]
+
+    def first_header(self) -> Dataset:
+        """Return the first of :meth:`headers` without reading the others.
+
+        Raises
+        ------
+        RequestError
+            When there are none.
+        """
+        import pydicom
+
+        path = min((self.folder / _HEADERS).glob("*.dcm"), default=None)
+        if path is None:
+            raise RequestError("This CT has no DICOM headers; ask has_headers first.")
+        return pydicom.dcmread(path, force=True)
 
     def renamed(self, steps: int) -> SavedDetection:
         """Move all names by ``steps`` levels more, for good; return the detection as it is then.
@@ -223,7 +242,8 @@ def _write_headers(folder: Path, headers: Sequence[Dataset]) -> None:
 
     folder.mkdir()
     try:
-        for number, header in enumerate(headers):
+        is_multi_frame = int(headers[0].get("NumberOfFrames") or 1) > 1
+        for number, header in enumerate(headers[:1] if is_multi_frame else headers):
             header.file_meta = FileMetaDataset()
             header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
             # Many real files lack identifiers that the standard wants: they are kept as they are.

@@ -36,9 +36,14 @@ RESAMPLED = (
     "The slices of this CT are tilted, missing or uneven and were resampled, so the label map does "
     "not lie on them; take the NIfTI label map."
 )
+NAMELESS = (
+    "The DICOM headers lack identifiers that a segmentation has to refer to ({names}); take the "
+    "NIfTI label map."
+)
 NOTHING_FOUND = "No vertebra was found, so there is nothing to segment."
 
 _SERIES_NUMBER = 9026
+_IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
 def why_no_dicom_seg(saved: SavedDetection) -> str | None:
@@ -47,6 +52,9 @@ def why_no_dicom_seg(saved: SavedDetection) -> str | None:
         return NOT_DICOM
     if not saved.has_headers:
         return RESAMPLED
+    missing = [name for name in _IDENTIFIERS if not saved.first_header().get(name)]
+    if missing:
+        return NAMELESS.format(names=", ".join(missing))
     return None if saved.vertebrae else NOTHING_FOUND
 
 

@@ -252,6 +252,18 @@ def test_resampled_slices_are_told_why(tmp_path: Path) -> None:
         dicom_seg(saved)
 
 
+def nameless(dataset: Dataset, _: int) -> None:
+    """Empty the identifiers that some archives leave out of the data set."""
+    dataset.StudyInstanceUID = dataset.SeriesInstanceUID = ""
+
+
+def test_headers_without_identifiers_are_told(tmp_path: Path) -> None:
+    """A series that has no name cannot be referred to; the sentence names what is missing."""
+    saved = saved_series(tmp_path, change=nameless)
+    with pytest.raises(RequestError, match=r"StudyInstanceUID, SeriesInstanceUID.*NIfTI"):
+        dicom_seg(saved)
+
+
 def test_an_empty_map_is_told(tmp_path: Path) -> None:
     """A segmentation needs a segment."""
     saved = saved_series(tmp_path, shapes={})
