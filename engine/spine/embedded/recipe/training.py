@@ -27,8 +27,9 @@ from engine.spine.phantoms.sizes import LABEL_CODES
 __all__ = ["Plan", "State", "losses", "train"]
 
 _log = logging.getLogger(__name__)
-_CLASS_WEIGHTS: Final = (1.0, 3.0, 3.0, 2.0, 2.0, 1.5, 3.0, 1.5)
+_CLASS_WEIGHTS: Final = (1.0, 3.0, 3.0, 3.0, 2.0, 3.0, 5.0, 3.0)
 _HEAT_WEIGHT: Final = 200.0  # of a centre against empty space: one voxel in 800 is near a centre
+_BONE_WEIGHT: Final = 40.0  # of bone and disc away from centres, where false hills would stand
 _EMA: Final = 0.998
 _WARM_UP: Final = 100
 _BUFFER: Final = 24  # patches from which the next is drawn, so that one patient's do not follow
@@ -201,11 +202,11 @@ def losses(logits: Tensor, patch: Patch) -> dict[str, Tensor]:
     codes = torch.from_numpy(patch.codes.astype(np.int64)).reshape(-1)
     bodies = (codes > 0).nonzero()[:, 0]
     count = len(CLASSES)
+    heat = torch.from_numpy(patch.heat.astype(np.float32)).reshape(-1)
+    classes = torch.from_numpy(patch.classes.astype(np.int64)).reshape(-1)
     parts = {
-        "heat": _heat_loss(rows[:, 0], torch.from_numpy(patch.heat.astype(np.float32)).reshape(-1)),
-        **_class_loss(
-            rows[:, 1 : 1 + count], torch.from_numpy(patch.classes.astype(np.int64)).reshape(-1)
-        ),
+        "heat": _heat_loss(rows[:, 0], heat, classes),
+        **_class_loss(rows[:, 1 : 1 + count], classes),
     }
     if len(bodies):
         inside, code = rows[bodies], codes[bodies]
@@ -217,13 +218,13 @@ def losses(logits: Tensor, patch: Patch) -> dict[str, Tensor]:
     return parts
 
 
-def _heat_loss(logits: Tensor, heat: Tensor) -> Tensor:
+def _heat_loss(logits: Tensor, heat: Tensor, classes: Tensor) -> Tensor:
     """Cross entropy to the soft map, near centres far above the rest; 0 for a perfect map."""
-    weights = 1 + _HEAT_WEIGHT * heat
+    weights = 1 + _HEAT_WEIGHT * heat + _BONE_WEIGHT * (classes > 0)
     certain = heat.clamp(1e-6, 1 - 1e-6)
     least = -(certain * certain.log() + (1 - certain) * (1 - certain).log())
     loss = F.binary_cross_entropy_with_logits(logits, heat, reduction="none") - least
-    return 5 * (weights * loss).sum() / weights.sum()
+    return 10 * (weights * loss).sum() / weights.sum()
 
 
 def _class_loss(logits: Tensor, classes: Tensor) -> dict[str, Tensor]:
