@@ -67,10 +67,7 @@ class _Builder:
     """Adds layers to a graph and keeps account of the tensors that were used."""
 
     def __init__(self, plan: NetworkPlan, tensors: Tensors) -> None:
-        load_openvino()
-        from openvino import opset13
-
-        self.op = opset13
+        self.op = load_openvino().opset13
         self._plan = plan
         self._tensors = tensors
         self._used: set[str] = set()
