@@ -98,7 +98,7 @@ def _sample_view(rng: np.random.Generator) -> dict[str, object]:
         lambda: _levels("C1", "T3", rng, (0, 80), (10, 190)),  # neck with head
         lambda: _levels("C1", "L5", rng, (80, 300), (20, 200)),  # whole
         lambda: _slab(rng),
-    )[int(rng.choice(7, p=(0.34, 0.16, 0.12, 0.12, 0.08, 0.06, 0.12)))]
+    )[int(rng.choice(7, p=(0.22, 0.12, 0.18, 0.12, 0.18, 0.08, 0.1)))]
     return view()
 
 
