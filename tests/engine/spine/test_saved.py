@@ -117,6 +117,14 @@ def test_headers_without_identifiers_are_kept(detection: Detection, tmp_path: Pa
     assert saved.headers()[0].Rows == 512
 
 
+def test_a_multi_frame_header_is_kept_once(detection: Detection, tmp_path: Path) -> None:
+    """All planes share it; a thousand copies of a thousand frames would fill the disk."""
+    header = Dataset()
+    header.NumberOfFrames = 3
+    saved = save(detection, tmp_path / "result", [header] * 3)
+    assert len(saved.headers()) == 1
+
+
 def test_headers_that_cannot_be_written_are_left_out(detection: Detection, tmp_path: Path) -> None:
     """A value that DICOM has no room for costs the headers, never the result."""
     good, bad = Dataset(), Dataset()
