@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.settings import Settings
+from engine.spine.runner import KEPT_S
 from ui_gradio.frame import Frame, home_of
 
 __all__ = ["FRAME", "KEPT_MINUTES", "START", "WEB", "page_html"]
@@ -16,7 +17,7 @@ __all__ = ["FRAME", "KEPT_MINUTES", "START", "WEB", "page_html"]
 WEB: Final = Path(__file__).parent / "web"
 """Scripts and styles that the page fetches from us."""
 
-KEPT_MINUTES: Final = 15
+KEPT_MINUTES: Final = round(KEPT_S / 60)
 """What the page promises: how long a CT and its result are kept after their last use."""
 
 START: Final = """
