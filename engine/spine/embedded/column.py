@@ -23,7 +23,7 @@ __all__ = ["Body", "find_column"]
 
 Floats = NDArray[np.float64]
 
-USUAL_HEAT, USUAL_EVIDENCE, BODY_COST = 0.25, 0.35, 0.6
+USUAL_HEAT, USUAL_EVIDENCE, BODY_COST = 0.25, 0.35, 0.45
 """A hill this high with this much spine around it is worth minus ``BODY_COST``: an end of the row
 needs more than that to stay in, a hill between two others does not."""
 STEPS_MM = (9.0, 46.0)
@@ -31,7 +31,7 @@ STEPS_MM = (9.0, 46.0)
 LONGEST_MM = 84.0
 SKIPPED_COST = 1.4
 BETWEEN = 0.45
-STEP_SD, LEVEL_STEP_SD, BEND_DEG, STEEPEST = 0.2, 0.28, 18.0, 0.35
+STEP_SD, LEVEL_STEP_SD, BEND_DEG, STEEPEST = 0.22, 0.3, 18.0, 0.35
 MOST_BEND_DEG = 65.0
 ALONE_COST = 1.0
 DISC_COST, DISC_WORTH = 1.5, 1.5
@@ -199,7 +199,7 @@ def _unevenness(links: _Links, above: NDArray[np.int64], link: int) -> Floats:
     cosine = np.clip(links.direction[above] @ links.direction[link], -1.0, 1.0)
     bend = np.degrees(np.arccos(cosine))
     uneven = np.log(links.step[link] / links.step[above]) / STEP_SD
-    cost = np.minimum(0.5 * (bend / BEND_DEG) ** 2, 3.5) + np.minimum(0.5 * uneven**2, 2.5)
+    cost = np.minimum(0.5 * (bend / BEND_DEG) ** 2, 3.5) + np.minimum(0.5 * uneven**2, 2.2)
     return np.asarray(np.where(bend > MOST_BEND_DEG, 1e6, cost))
 
 
