@@ -162,6 +162,7 @@ class NnunetSegmenter:
             confidences = _after_numbering(before, labels, confidences)
         anchors = _anchors(labels, change.affine(ct.affine), table)
         ours = turn.back(change.labels_back(table.to_ours[labels]))
+        watch.on_progress(Progress(step="labels", done=1.0, text="Vertebrae are labelled"))
         return Segmentation(
             labels=np.ascontiguousarray(ours),
             whole=self._facts.whole,
