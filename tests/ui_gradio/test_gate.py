@@ -90,7 +90,7 @@ def test_a_full_queue_answers_429_at_once_and_recovers() -> None:
             ),
             httpx.post(f"{eyes.page}gradio_api/upload", files={"files": png()}, timeout=30),
         ]
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # the work takes 20
         assert [answer.status_code for answer in refused] == [429] * 6
         for answer in refused:
             assert int(answer.headers["retry-after"]) > 0

@@ -179,7 +179,7 @@ class SpineService:
             if self._clock() - self._asked_at[run.id] > UNWATCHED_S:
                 await self._aside(run.cancel)
         self._asked_at.pop(run.id, None)
-        await self._aside(self.uploads.forget_old)  # and the empty folder of what was read
+        await self._aside(self.uploads.tidy)  # the run has read its upload; the folder is empty
 
     # --- during a run ------------------------------------------------------------------------
 

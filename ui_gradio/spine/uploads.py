@@ -168,7 +168,7 @@ class Uploads:
                 raise _disk_problem(error) from error
             raise
         loop = asyncio.get_running_loop()
-        loop.call_later(self.limits.life_s + 0.1, loop.run_in_executor, None, self.forget_old)
+        loop.call_later(self.limits.life_s + 0.1, loop.run_in_executor, None, self.tidy)
         return sent
 
     def source(self, name: str) -> Path:
@@ -223,17 +223,22 @@ class Uploads:
             shutil.rmtree(kept.folder, ignore_errors=True)
 
     def forget_old(self) -> None:
-        """Remove uploads whose time is over, and the empty folders of those that were read."""
+        """Remove uploads whose time is over."""
         now = self._clock()
         with self._lock:
             old = [name for name, kept in self._kept.items() if kept.until <= now]
+        for name in old:
+            self.forget(name)
+
+    def tidy(self) -> None:
+        """Remove uploads whose time is over, and the empty folders of those that a run has read."""
+        self.forget_old()
+        with self._lock:
             known = {kept.folder for kept in self._kept.values()} | set(self._arriving)
             for folder in self._folder.iterdir() if self._folder else ():
                 if folder not in known:
                     with suppress(OSError):  # not empty: a run reads it
                         folder.rmdir()
-        for name in old:
-            self.forget(name)
 
     def close(self) -> None:
         """Remove all uploads."""

@@ -275,7 +275,7 @@ def test_the_empty_folder_of_what_was_read_goes(uploads: Uploads, tmp_path: Path
         with uploads.taking([name]) as source:
             sources.append(source)
     sources[0].unlink()
-    uploads.forget_old()
+    uploads.tidy()
     assert not sources[0].parent.exists()
     assert sources[1].exists()
     assert uploads.source(names[2]).exists()
