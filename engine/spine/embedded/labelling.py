@@ -221,7 +221,11 @@ class _Canvas:
         block[own] = share[tuple(slice(a, b) for a, b in zip(inner_low, inner_high, strict=True))]
         # The image may end inside of an object: there its border must not fade.
         block = _edges_repeated(block, own)
-        box = self._fine_box(low + 0.5, high - 1.5)
+        # Faint ends of an object may lie outside of the part that was cut out.
+        box = tuple(
+            slice(max(s.start, whole.start), min(s.stop, whole.stop))
+            for s, whole in zip(self._fine_box(low + 0.5, high - 1.5), self._box, strict=True)
+        )
         if not all(s.stop > s.start for s in box):
             return
         matrix = self._to_grid[:3, :3]
