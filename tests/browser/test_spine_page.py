@@ -89,7 +89,7 @@ def run_of(page: Page) -> str:
 
 def document_of(page: Page) -> dict[str, Any]:
     """Return the result as the server tells it."""
-    return page.request.get(page.url + f"runs/{run_of(page)}").json()
+    return page.request.get(f"{page.url.split('#')[0]}runs/{run_of(page)}").json()
 
 
 def labels_in(page: Page) -> list[str]:
@@ -465,7 +465,7 @@ def test_a_phone_shows_one_view_at_a_time(spine: SpineServer, visit: Visit, sche
     page.wait_for_selector("[data-do=start]:enabled")
     assert page.evaluate(wide) == 390
     find(page)
-    for details in page.locator("details > summary").all():
+    for details in page.locator("details > summary:visible").all():
         details.click()
     assert page.evaluate(wide) == 390
     assert page.evaluate(CONTRAST) == []
