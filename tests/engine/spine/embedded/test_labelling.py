@@ -10,6 +10,7 @@ from engine.imaging.volumes import Volume
 from engine.spine.embedded.labelling import label_map, vertebrae_on_grid
 from engine.spine.embedded.maps import SpineMaps
 from engine.spine.embedded.segmenter import Found, find_vertebrae
+from engine.spine.embedded.targets import CLASSES
 from engine.spine.measures import measure_vertebrae
 from engine.spine.phantoms import LABEL_CODES, SpinePhantom, spine_phantom
 from engine.spine.phantoms.sizes import SACRUM_CODE
@@ -143,3 +144,16 @@ def test_without_bodies_in_the_maps_nothing_is_labelled(
     background[0] = 1.0
     empty = replace(maps, classes=background)
     assert not label_map(empty, found.bodies, found.names, fine.volume).any()
+
+
+def test_a_sacrum_that_fades_out_widely_is_labelled(
+    maps: SpineMaps, found: Found, fine: SpinePhantom, labels: NDArray[np.uint8]
+) -> None:
+    """Faint sacrum around the real one, farther than anything else reaches, changes little."""
+    from dataclasses import replace
+
+    classes = maps.classes.copy()
+    classes[CLASSES.index("sacrum")] = np.maximum(classes[CLASSES.index("sacrum")], 0.2)
+    faint = label_map(replace(maps, classes=classes), found.bodies, found.names, fine.volume)
+    assert faint.shape == labels.shape
+    assert dice(faint == SACRUM_CODE, labels == SACRUM_CODE) > 0.8
