@@ -66,12 +66,23 @@ def sentences(
 ) -> tuple[str, ...]:
     """Say the whole audit: the verdict first, then reasons, then what to do."""
     lead = f"{_VERDICTS[verdict]} ({_percent(probability)} that all are right)."
-    told = [lead, *(issue.sentence for issue in issues), *(r.sentence for r in readings)]
+    told = [lead, *(issue.sentence for issue in issues), *(_reading(r, verdict) for r in readings)]
     if verdict != "trusted":
         told += [a.sentence for a in alternatives if a.shift != 0][:3]
     if fix is not None:
         told.append(fix.sentence)
     return tuple(dict.fromkeys(told))
+
+
+def _reading(reading: AnchorReading, verdict: Verdict) -> str:
+    """Say what a landmark says, and that it was outvoted where the names are trusted all the same.
+
+    >>> _reading(AnchorReading(name="skull", agrees=False, sentence="It is C2."), "trusted")
+    'It is C2; everything else in view outweighs it, but look at it.'
+    """
+    if reading.agrees is False and verdict == "trusted":
+        return f"{reading.sentence[:-1]}; everything else in view outweighs it, but look at it."
+    return reading.sentence
 
 
 def same_object(kept: str, copy: str) -> str:
