@@ -97,9 +97,10 @@ def visit(browser: Browser) -> Iterator[Visit]:
         watched.page.on("console", lambda said: _note_console(watched, said))
         watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         watched.page.on("request", lambda asked: _note_host(watched, asked.url))
+        watched.page.set_default_timeout(60_000)  # a busy machine is slow, not wrong
         watched.page.add_init_script(script)
         watched.page.goto(url)
-        watched.page.wait_for_selector(".lb[data-started]", timeout=30_000)
+        watched.page.wait_for_selector(".lb[data-started]", timeout=90_000)
         opened.append(watched)
         return watched
 
