@@ -26,23 +26,25 @@ __all__ = ["Evidence", "Naming", "name_column", "read_evidence"]
 
 Floats = NDArray[np.float64]
 
-LEVEL_SD, LEVEL_WITNESSES = 0.9, 2.5
+LEVEL_SD, LEVEL_WITNESSES = 1.1, 2.0
 """How far off the network's level of one body is, and how many independent witnesses all are."""
-REGION_WITNESSES, REGION_ERROR = 3.0, 0.04
+REGION_WITNESSES, REGION_ERROR = 2.0, 0.04
 RIB_CHANCE = {"T12": 0.86, "T13": 0.86, "T11": 0.94, "T1": 0.93, "L1": 0.03, "C7": 0.03}
 """Chance that ribs are seen beside a level; 0.97 beside other thoracic ones, else 0.01. Short last
 ribs and long transverse processes are taken for each other."""
 RIB_WORTH = 0.8
 MISREAD = 0.02
 """Chance that a landmark is not what it seems."""
-SACRUM_SD, SKULL_SD = 0.33, 0.5
-SKULL_ABOVE_C1 = 0.8
+SACRUM_SD, SKULL_SD = 0.33, 0.4
+SKULL_ABOVE_C1 = 0.45
 """Levels from C1 up to the rim of the foramen magnum."""
 UNSEEN_LANDMARK = 3.0
 """What it costs (log) when a landmark should be in view by far and is not."""
 MISSED_END, ROOM_FOR_ONE = 2.5, 1.1
 """What it costs (log) that a vertebra next to the row is in view and was not found, and from how
 many levels of room on it would have been."""
+C1_MISSED = 0.2
+"""Share of that cost for the atlas, which has no body and is the hardest to find."""
 SIZE_WORTH, STEP_SD, VOLUME_SD, SCALE_SD = 0.35, 0.14, 0.24, 0.12
 
 
@@ -227,7 +229,7 @@ def _skull(count: _Count, evidence: Evidence) -> float:
 
 def _ends(count: _Count, evidence: Evidence) -> float:
     """Rate that the row ends where it does although the spine goes on in the image."""
-    above = int(count.at[0]) > 0
+    above = C1_MISSED if int(count.at[0]) == 1 else float(int(count.at[0]) > 0)
     below = int(count.at[-1]) < len(count.ladder) - 1
     landmarks = evidence.landmarks
     cost = 0.0

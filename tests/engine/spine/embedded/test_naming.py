@@ -130,12 +130,19 @@ def test_only_ribs_in_view_is_told_as_unsure() -> None:
 
 
 def test_a_sixth_lumbar_body_is_possible() -> None:
-    """Six bodies between the last rib and the sacrum end in L6 when the hint agrees."""
+    """Six bodies between two ribs and the sacrum: L6 is possible, and nothing is called sure."""
     names = [*row("T11", "L5"), "L6"]
+    naming = name_column(evidence_of(names, sacrum_level=1.0))
+    assert naming.names[-1] in ("L5", "L6")
+    assert naming.probability < 0.9
+
+
+def test_a_clear_sixth_lumbar_body_is_named() -> None:
+    """With both ends of the ribs and the sacrum in view, L6 is the best count left."""
+    names = [*row("C6", "L5"), "L6"]
     naming = name_column(evidence_of(names, sacrum_level=1.0))
     assert list(naming.names) == names
     assert naming.variant == "L6"
-    assert naming.probability < 0.9
 
 
 def test_without_transitional_spines_only_the_regular_count_is_tried() -> None:
