@@ -69,13 +69,14 @@ def test_a_phone_needs_no_sideways_scrolling(
 
 
 def test_the_landing_page_is_walked_by_keyboard(browser: Browser, server: Server) -> None:
-    """Tab reaches the three cards in order, and Enter opens the eye check."""
+    """Tab reaches the four cards in order, and Enter opens the eye check."""
     page = open_page(browser, server, "/")
     reached = []
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.getAttribute('href')"))
-    assert reached == ["eyes/", "studio/", "docs"]
+    assert reached == ["eyes/", "spine/", "studio/", "docs"]
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
