@@ -1,9 +1,9 @@
 """One task on one CT in a process of its own: ``python -m engine.spine.worker``.
 
 A request is one line of JSON on standard input; events are lines of JSON on standard output, the
-first within a fraction of a second. A detection works at lower priority; the process is the first that
-the system ends when memory runs out, and dies with everything that it started when its parent goes:
-standard input stays open as long as somebody wants the answer.
+first within a fraction of a second. A detection works at lower priority; the process is the first
+that the system ends when memory runs out, and dies with everything that it started when its parent
+goes: standard input stays open as long as somebody wants the answer.
 
 Knows no queue and no page; :mod:`engine.spine.runner` starts it.
 """

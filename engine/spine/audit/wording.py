@@ -65,7 +65,10 @@ def sentences(
     fix: Correction | None,
 ) -> tuple[str, ...]:
     """Say the whole audit: the verdict first, then reasons, then what to do."""
-    lead = f"{_VERDICTS[verdict]} ({_percent(probability)} that all are right)."
+    # Names may fit and yet not be usable, as in a scan that is upside down.
+    is_odd = verdict == "wrong" and probability >= 0.5
+    sure = "" if is_odd else f" ({_percent(probability)} that all are right)"
+    lead = f"{_VERDICTS[verdict]}{sure}."
     told = [lead, *(issue.sentence for issue in issues), *(_reading(r, verdict) for r in readings)]
     if verdict != "trusted":
         told += [a.sentence for a in alternatives if a.shift != 0][:3]

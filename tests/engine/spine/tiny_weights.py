@@ -102,8 +102,9 @@ def write_weights(
     Random scores of 118 classes are ties almost everywhere, which rounding turns over, so that no
     two runtimes agree on them. ``decided``: one channel carries the CT number, a little blurred,
     through every layer at full resolution, and the last layer makes :data:`DECIDED_CLASSES` of
-    its ranges, with a small random part on top; all other weights stay random. ``with_training_log``: the checkpoint
-    also holds numpy scalars and the state of an optimiser, as published ones do.
+    its ranges, with a small random part on top; all other weights stay random.
+    ``with_training_log``: the checkpoint also holds numpy scalars and the state of an optimiser,
+    as published ones do.
     """
     home.mkdir(parents=True, exist_ok=True)
     (home / "config.json").write_text(
