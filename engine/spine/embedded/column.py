@@ -33,7 +33,7 @@ SKIPPED_COST = 1.4
 BETWEEN = 0.45
 STEP_SD, LEVEL_STEP_SD, BEND_DEG, STEEPEST = 0.22, 0.3, 18.0, 0.35
 MOST_BEND_DEG = 65.0
-ALONE_COST = 1.0
+ALONE_COST = 2.0
 DISC_COST, DISC_WORTH = 1.5, 1.5
 """What a centre in a disc costs, and what a disc between two centres is worth."""
 HEIGHT_SHARE = 0.76
