@@ -15,6 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.processes import note_earlier
+
+
+@pytest.fixture(autouse=True)
+def _earlier_processes() -> None:
+    """Let each test see the processes that it starts, and no others."""
+    note_earlier()
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -310,7 +310,7 @@ def test_a_run_can_be_cancelled(visit: Visit, ct: Path, tmp_path: Path) -> None:
         page = visit(spine.page).page
         upload(page, ct)
         page.click("[data-do=start]")
-        page.wait_for_function("parseInt(document.querySelector('.sp-percent').textContent) >= 0")
+        page.wait_for_selector(".sp-step")
         page.wait_for_function("document.querySelector('.sp-step').textContent.startsWith('Patch')")
         page.click("[data-do=cancel-run]")
         page.wait_for_selector(".sp-start:not([hidden])")

@@ -38,6 +38,9 @@ def test_codes_are_stable_and_distinct() -> None:
         "missing_backend",
         "memory_short",
         "busy",
+        "disk_short",
+        "not_allowed",
+        "not_found",
     }
 
 

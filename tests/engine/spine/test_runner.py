@@ -23,6 +23,7 @@ from engine.settings import Settings
 from engine.spine.examples import find_example
 from engine.spine.runner import KEPT_S, Request, Run, RunState, SpineRunner
 from tests.engine.spine.oracle import coded_volume, lumbar_phantom, write_nifti
+from tests.processes import started_here
 
 ROOT = Path(__file__).parents[3]
 COMMAND = (sys.executable, "-m", "tests.engine.spine.oracle_worker")
@@ -223,7 +224,7 @@ def test_cancelling_leaves_no_process_and_no_file(
     shutil.copy(ct_file, upload)
     run = runner.start(Request(source=upload, backend="nnunet", delete_source=True))
     child = next(int(s.text.split()[1]) for s in run.events() if s.text.startswith("Child"))
-    family = [*processes_below(os.getpid())]
+    family = started_here()
     assert child in {process.pid for process in family}
     run.cancel()
     assert run.state.state == "cancelled"
@@ -441,7 +442,7 @@ def test_looking_at_something_endless_is_ended(
     monkeypatch.setattr("engine.spine.runner.LOOK_TIMEOUT_S", 0.01)
     with pytest.raises(VolumeError, match="took longer"):
         runner.look(ct_file)
-    assert processes_below(os.getpid()) == []
+    assert started_here() == []
 
 
 def test_a_crowd_of_lookers_is_told_to_come_back(

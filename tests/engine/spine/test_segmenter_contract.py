@@ -7,13 +7,11 @@ real one).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import psutil
 import pytest
 
 from engine.errors import MemoryShortError
@@ -32,6 +30,7 @@ from engine.spine.segmenters import (
 )
 from tests.engine.spine.tiny_weights import write_weights
 from tests.engine.spine.totalsegmentator.stand_in import write_stand_in
+from tests.processes import started_here
 
 pytest.importorskip("totalsegmentator")
 
@@ -191,7 +190,7 @@ def test_raising_from_progress_cancels_and_leaves_nothing(
     segmenter = open_segmenter(contestant.name, contestant.settings)
     with pytest.raises(Stopped):
         segmenter.segment(contestant.volume, watch)
-    assert psutil.Process(os.getpid()).children(recursive=True) == []
+    assert started_here() == []
     left = contestant.settings.temp_folder
     assert not left.exists() or not [path for path in left.rglob("*") if path.is_file()]
 

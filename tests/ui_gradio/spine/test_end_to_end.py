@@ -21,6 +21,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from engine.settings import Settings
 from engine.spine.runner import SpineRunner
+from tests.processes import started_here
 from tests.ui_gradio.spine.serving import SpineServer, serving_spine
 from tests.ui_gradio.spine.stand_ins import phantom
 
@@ -98,7 +99,7 @@ def events(real: SpineServer, run: str) -> Iterator[dict]:
 
 def workers() -> list[psutil.Process]:
     """Return the worker processes of this process, with all that they started."""
-    return psutil.Process().children(recursive=True)
+    return started_here()
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0) -> None:

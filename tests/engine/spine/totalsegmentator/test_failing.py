@@ -29,6 +29,7 @@ from engine.spine.totalsegmentator import TotalSegmentatorSegmenter, segmenter, 
 from engine.spine.weights.catalogue import MODELS
 from tests.engine.spine.totalsegmentator.stand_in import GOOD, write_stand_in
 from tests.engine.spine.weights.releases import model_files
+from tests.processes import started_here
 
 VOLUME = Volume(voxels=np.zeros((6, 5, 4), np.float32), affine=np.diag([3.0, 3.0, 3.0, 1.0]))
 
@@ -123,8 +124,8 @@ def test_even_a_killed_watcher_is_told(library: Library) -> None:
 
     def kill(said: Progress) -> None:
         if said.step == "resampling" and not seen:
-            seen.update(psutil.Process().children(recursive=True))
-            psutil.Process().children()[0].kill()
+            seen.update(started_here())
+            started_here()[0].kill()
 
     with pytest.raises(MemoryShortError, match="the system ended its process"):
         segment(settings, watch=RunWatch(on_progress=kill))
@@ -148,7 +149,7 @@ def test_raising_from_the_progress_ends_everything(library: Library) -> None:
     asked: list[float] = []
 
     def stop(said: Progress) -> None:
-        children = psutil.Process().children(recursive=True)
+        children = started_here()
         if said.step == "resampling" and len(children) == 3:
             seen.update(children)
             asked.append(time.monotonic())
@@ -227,7 +228,8 @@ def test_the_network_is_closed(library: Library, caplog: pytest.LogCaptureFixtur
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.1)
         settings = library(NETWORK.replace("PORT", str(server.getsockname()[1])) + GOOD)
-        segment(settings)
+        with caplog.at_level("WARNING", logger=segmenter.__name__):
+            segment(settings)
         with pytest.raises(TimeoutError, match="timed out"):
             server.accept()
     assert "asked for the network 3 times and was refused" in caplog.text

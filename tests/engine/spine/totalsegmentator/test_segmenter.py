@@ -21,6 +21,7 @@ from tests.engine.spine.totalsegmentator.grey_weights import (
     grey_values,
     write_grey_weights,
 )
+from tests.processes import started_here
 
 pytest.importorskip("totalsegmentator")
 
@@ -70,7 +71,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     def listen(said: Progress) -> None:
         progress.append(said)
-        processes.update(psutil.Process().children(recursive=True))
+        processes.update(started_here())
 
     watch = RunWatch(on_progress=listen, before=lambda need, what: needs.append((need, what)))
     result = TotalSegmentatorSegmenter(settings).segment(volume, watch)
