@@ -74,7 +74,8 @@ def test_a_cancelled_detection_leaves_no_process_and_no_file(
 
 def test_a_result_is_gone_once_its_page_is_left(server: Server, visit: Visit) -> None:
     """Forget now: the server answers 404 for the run, its slices and its files."""
-    page = visit(f"{server.url}/spine/").page
+    watched = visit(f"{server.url}/spine/")
+    page = watched.page
     page.click("[data-example=lumbar]")
     page.click("[data-do=start]:enabled", timeout=PATIENT_S)
     page.wait_for_selector(".sp-result:not([hidden])", timeout=PATIENT_S)
@@ -83,6 +84,8 @@ def test_a_result_is_gone_once_its_page_is_left(server: Server, visit: Visit) ->
     page.wait_for_selector(".sp-start:not([hidden])")
     for path in ("", "/slices/axial/3.png", "/files/result.json"):
         _wait_until(lambda path=path: _status(page, f"{server.url}/spine/runs/{run}{path}") == 404)
+    # A slice that was still on its way when the result went is answered 404, as it should be.
+    watched.complaints[:] = [said for said in watched.complaints if "404" not in said]
 
 
 def _status(page: Page, url: str) -> int:
