@@ -22,7 +22,7 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
         "torch==$(sed -n 's/^torch==//p' constraints.txt)" \
         "torchvision==$(sed -n 's/^torchvision==//p' constraints.txt)"; \
     fi && \
-    pip install --user --constraint constraints.txt ".[agents,spine]"
+    pip install --user --constraint constraints.txt ".[agents,cloud,spine]"
 
 COPY --chown=user . .
 RUN pip install --user --no-deps --force-reinstall .

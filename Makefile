@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# One process for each core, four at most; the tests of one file stay together.
+TESTS  := -n logical --maxprocesses 4 --dist loadfile
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 5 --constraint constraints.txt
 CODE   := engine ui_gradio ui_streamlit app.py tests benchmarks
 
@@ -16,13 +18,13 @@ run: install ## Install into .venv and serve everything at http://localhost:7860
 	$(BIN)/lightbox serve
 
 test: install-test ## Install what tests need and run them all
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TESTS)
 
 check: install-test ## Format, lint, types, tests: run before each landing
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TESTS)
 
 format: install-test ## Format the code
 	$(BIN)/ruff format $(CODE)
@@ -46,11 +48,11 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Lightbox into $(VENV): a few minutes and about 8 GB the first time."
-	$(PIP) --editable '.[agents,spine]'
+	$(PIP) --editable '.[agents,cloud,spine]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) --editable '.[agents,spine,test]'
+	$(PIP) --editable '.[agents,cloud,spine,test]'
 	@PYTHON=$(BIN)/python sh tests/browser/install_chromium.sh
 	@touch $@
 
