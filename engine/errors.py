@@ -9,6 +9,7 @@
     │   ├── VolumeError            the files are not one CT in Hounsfield units that we can read
     │   ├── TooLargeError          bytes, pixels, voxels or files above the stated limit
     │   ├── NotFoundError          a name or id is unknown, or what it named is gone
+    │   ├── NotSignedInError       nobody has signed in, and this server asks for it
     │   └── NotAllowedError        the caller may not have what was asked for
     ├── SettingsError              a LIGHTBOX_* value is not usable
     ├── ModelError                 a model folder is incomplete, altered or of an unsafe kind
@@ -16,6 +17,7 @@
     ├── MemoryShortError           the step would not fit in free memory
     ├── DiskShortError             the file would not fit on the disk
     └── BusyError                  the queue is full; try again later
+        └── SignInPausedError      too many wrong passwords; wait, then try again
 
 A message says what was expected, what came, and what to do. User interfaces show ``str(error)``
 of these and of nothing else: any other exception is a bug.
@@ -35,9 +37,11 @@ __all__ = [
     "ModelError",
     "NotAllowedError",
     "NotFoundError",
+    "NotSignedInError",
     "PictureError",
     "RequestError",
     "SettingsError",
+    "SignInPausedError",
     "TooLargeError",
     "VolumeError",
 ]
@@ -91,6 +95,12 @@ class NotAllowedError(InputError):
     code = "not_allowed"
 
 
+class NotSignedInError(InputError):
+    """Nobody has signed in, the sign-in has ended, or e-mail and password do not fit."""
+
+    code = "not_signed_in"
+
+
 class SettingsError(LightboxError):
     """A setting has a value that cannot be used; the message names the variable."""
 
@@ -129,3 +139,9 @@ class BusyError(LightboxError):
     def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class SignInPausedError(BusyError):
+    """Too many wrong passwords for one account; ``retry_after_s`` says when to try again."""
+
+    code = "sign_in_paused"
