@@ -1,0 +1,18 @@
+"""All commands, in the order in which ``lightbox --help`` shows them."""
+
+from __future__ import annotations
+
+from engine.cli.command import Command
+from engine.cli.doctor import DOCTOR
+from engine.cli.eyes import EYES
+from engine.cli.serve import SERVE
+from engine.cli.spine import SPINE
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: tuple[Command, ...] = (
+    SERVE,
+    EYES,
+    SPINE,
+    DOCTOR,
+)
