@@ -7,18 +7,20 @@ wins where both are set. The table in the README is checked against :func:`descr
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast, final, get_args
 
 from engine.errors import SettingsError
 
-__all__ = ["Device", "LogLevel", "Precision", "SettingDoc", "Settings", "described"]
+__all__ = ["Device", "LogLevel", "Precision", "Registration", "SettingDoc", "Settings", "described"]
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "f32", "bf16"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+Registration = Literal["off", "approve", "open"]
 Parser = Callable[[str], Any]
 
 _EYE_CLASSES = ("Cataract", "Conjunctivitis", "Healthy", "Stye")
@@ -63,6 +65,19 @@ def _address(text: str) -> str:
     return address
 
 
+def _files_address(text: str) -> str:
+    """Return ``s3://bucket/folder`` or a folder; the older setting is a bucket's name alone."""
+    address = text.strip().rstrip("/")
+    if re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", address):
+        return f"s3://{address}"
+    if re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?", address):
+        return address
+    folder = address.removeprefix("file://")
+    if not folder.startswith(("/", "~")):
+        raise ValueError("s3://BUCKET/FOLDER, a bucket's name or a folder's full path")
+    return str(Path(folder).expanduser())
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -82,10 +97,23 @@ def _switch(text: str) -> bool:
     return words[text.strip().lower()]
 
 
+def _jwt_secret(text: str) -> str:
+    if len(text.strip().encode()) < 32:
+        raise ValueError("at least 32 characters (RFC 7518, 3.2)")
+    return text.strip()
+
+
 def _setting(default: Any, names: str, parse: Parser, text: str) -> Any:  # noqa: ANN401 – as field()
     first, *older = names.split()
-    meta = {"name": first, "aliases": tuple(older), "parse": parse, "text": text}
+    meta = {"name": first, "aliases": tuple(older), "parse": parse, "text": text, "secret": False}
     return field(default=default, metadata=meta)
+
+
+def _secret(names: str, parse: Parser, text: str) -> Any:  # noqa: ANN401 – as field()
+    """Return a setting that is never shown: not on a page, in a message, a log or a ``repr``."""
+    first, *older = names.split()
+    meta = {"name": first, "aliases": tuple(older), "parse": parse, "text": text, "secret": True}
+    return field(default="", repr=False, metadata=meta)
 
 
 @final
@@ -238,6 +266,113 @@ class Settings:
     agents: bool = _setting(
         True, "LIGHTBOX_AGENTS", _switch, "Offer the API to agents (MCP) if the extra is there."
     )
+    auth: bool = _setting(
+        False,
+        "LIGHTBOX_AUTH",
+        _switch,
+        "Ask for sign-in on every page and route; off: one visitor, everything allowed.",
+    )
+    admin_email: str = _setting(
+        "",
+        "LIGHTBOX_ADMIN_EMAIL ADMIN_EMAIL",
+        str.strip,
+        "E-mail of the first administrator, made when there is none.",
+    )
+    admin_password: str = _secret(
+        "LIGHTBOX_ADMIN_PASSWORD ADMIN_PASSWORD",
+        str,
+        "Password of the first administrator; a one-time link is printed when empty.",
+    )
+    registration: Registration = _setting(
+        "approve",
+        "LIGHTBOX_REGISTRATION",
+        _choice(Registration),
+        "Who may register: off (nobody), approve (an administrator lets them in), open.",
+    )
+    session_hours: int = _setting(
+        12,
+        "LIGHTBOX_SESSION_HOURS",
+        _integer(1, 720),
+        "Hours without a request after which a sign-in ends; at most 30 days in all.",
+    )
+    jwt_secret: str = _secret(
+        "LIGHTBOX_JWT_SECRET JWT_SECRET_KEY",
+        _jwt_secret,
+        "Key that signs API tokens; made and kept in HOME/secrets when empty.",
+    )
+    token_expiry_s: int = _setting(
+        3600,
+        "LIGHTBOX_TOKEN_EXPIRY_S ACCESS_TOKEN_EXPIRY",
+        _integer(60, 2_592_000),
+        "Seconds after which an API token ends.",
+    )
+    files_url: str = _setting(
+        "",
+        "LIGHTBOX_FILES_URL S3_BUCKET_NAME",
+        _files_address,
+        "Where files live: s3://BUCKET/FOLDER or a folder; HOME/files when empty.",
+    )
+    aws_region: str = _setting(
+        "",
+        "LIGHTBOX_AWS_REGION AWS_REGION",
+        str.strip,
+        "Region of the bucket and the message queue; the one of your AWS profile when empty.",
+    )
+    aws_endpoint_url: str = _setting(
+        "",
+        "LIGHTBOX_AWS_ENDPOINT_URL AWS_ENDPOINT_URL",
+        _address,
+        "Address of an S3 and SQS service other than Amazon's, such as MinIO.",
+    )
+    sqs_queue_url: str = _setting(
+        "",
+        "LIGHTBOX_SQS_QUEUE_URL SQS_QUEUE_URL",
+        _address,
+        "SQS queue whose messages become jobs; none when empty.",
+    )
+    sqs_task: str = _setting(
+        "external_model",
+        "LIGHTBOX_SQS_TASK",
+        str.strip,
+        "Task of a message that names an object and no task, such as S3's own notices.",
+    )
+    sqs_buckets: tuple[str, ...] = _setting(
+        (),
+        "LIGHTBOX_SQS_BUCKETS",
+        _names,
+        "Buckets (with commas) that a message may name; the one of the files when empty.",
+    )
+    sqs_tries: int = _setting(
+        3,
+        "LIGHTBOX_SQS_TRIES",
+        _integer(1, 100),
+        "Failed jobs of one message before it is parked.",
+    )
+    sqs_parking_url: str = _setting(
+        "",
+        "LIGHTBOX_SQS_PARKING_URL",
+        _address,
+        "SQS queue for parked messages; the folder HOME/intake/parked when empty.",
+    )
+    model_api_url: str = _setting(
+        "",
+        "LIGHTBOX_MODEL_API_URL MODEL_API_URL",
+        _address,
+        "External model that finds cells in a sample; none when empty.",
+    )
+    model_api_key: str = _setting(
+        "",
+        "LIGHTBOX_MODEL_API_KEY HF_API_KEY",
+        str.strip,
+        "Key that is sent to it; never shown or logged.",
+        is_secret=True,
+    )
+    model_api_timeout_s: int = _setting(
+        60,
+        "LIGHTBOX_MODEL_API_TIMEOUT_S",
+        _integer(1, 3600),
+        "Longest wait (s) for one answer of it.",
+    )
 
     @classmethod
     def from_env(cls, mapping: Mapping[str, str] | None = None) -> Settings:
@@ -253,7 +388,7 @@ class Settings:
         for item in fields(cls):
             found = _first_set(environment, (item.metadata["name"], *item.metadata["aliases"]))
             if found is not None:
-                values[item.name] = _parsed(*found, item.metadata["parse"], item.default)
+                values[item.name] = _parsed(*found, item.metadata, item.default)
         if values.get("home") is None:
             values["home"] = _default_home()
         values["home"] = cast("Path", values["home"]).expanduser()
@@ -281,6 +416,7 @@ class SettingDoc:
     aliases: tuple[str, ...]
     default: str
     text: str
+    is_secret: bool = False
 
 
 def described() -> tuple[SettingDoc, ...]:
@@ -291,6 +427,7 @@ def described() -> tuple[SettingDoc, ...]:
             aliases=item.metadata["aliases"],
             default=_shown(item.default),
             text=item.metadata["text"],
+            is_secret=item.metadata["secret"],
         )
         for item in fields(Settings)
     )
@@ -303,12 +440,13 @@ def _first_set(environment: Mapping[str, str], names: tuple[str, ...]) -> tuple[
     return None
 
 
-def _parsed(name: str, text: str, parse: Parser, default: object) -> Any:  # noqa: ANN401 – per field
+def _parsed(name: str, text: str, meta: Mapping[str, Any], default: object) -> Any:  # noqa: ANN401 – per field
     try:
-        return parse(text)
+        return meta["parse"](text)
     except ValueError as error:
+        value = f"has {len(text.strip())}" if meta["secret"] else f"is {text!r}"
         raise SettingsError(
-            f"{name} must be {error}, but is {text!r}; "
+            f"{name} must be {error}, but {value}; "
             f"correct it or unset it (default: {_shown(default)})."
         ) from error
 
