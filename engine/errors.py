@@ -16,6 +16,8 @@
     ├── MissingBackendError        an optional library or file is not installed
     ├── MemoryShortError           the step would not fit in free memory
     ├── DiskShortError             the file would not fit on the disk
+    ├── DamagedFileError           a stored file is not what its name says it is
+    ├── RemoteError                a service outside does not answer, or answers nonsense
     └── BusyError                  the queue is full; try again later
         └── SignInPausedError      too many wrong passwords; wait, then try again
 
@@ -29,6 +31,7 @@ from typing import ClassVar
 
 __all__ = [
     "BusyError",
+    "DamagedFileError",
     "DiskShortError",
     "InputError",
     "LightboxError",
@@ -39,6 +42,7 @@ __all__ = [
     "NotFoundError",
     "NotSignedInError",
     "PictureError",
+    "RemoteError",
     "RequestError",
     "SettingsError",
     "SignInPausedError",
@@ -129,6 +133,18 @@ class DiskShortError(LightboxError):
     """The file to be written would not fit on the disk."""
 
     code = "disk_short"
+
+
+class DamagedFileError(LightboxError):
+    """A file in the store is not the one that its name, the SHA-256 of its bytes, promises."""
+
+    code = "damaged_file"
+
+
+class RemoteError(LightboxError):
+    """Object storage, message queue or external model does not answer, refuses, or lies."""
+
+    code = "remote_failed"
 
 
 class BusyError(LightboxError):

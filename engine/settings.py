@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast, final, get_args
 
@@ -360,12 +360,8 @@ class Settings:
         _address,
         "External model that finds cells in a sample; none when empty.",
     )
-    model_api_key: str = _setting(
-        "",
-        "LIGHTBOX_MODEL_API_KEY HF_API_KEY",
-        str.strip,
-        "Key that is sent to it; never shown or logged.",
-        is_secret=True,
+    model_api_key: str = _secret(
+        "LIGHTBOX_MODEL_API_KEY HF_API_KEY", str.strip, "Key that is sent to it; never logged."
     )
     model_api_timeout_s: int = _setting(
         60,
