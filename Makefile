@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # One process for each core, four at most; the tests of one file stay together.
 TESTS  := -n logical --maxprocesses 4 --dist loadfile
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 5 --constraint constraints.txt
-CODE   := engine ui_gradio ui_streamlit app.py tests benchmarks
+CODE   := engine api ui_gradio ui_streamlit app.py tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-test run test check format lint types lock screenshots clean

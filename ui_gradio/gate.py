@@ -26,11 +26,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import bodies
+from api.problems import problem_of, response_of
 from engine.errors import BusyError, RequestError
-from ui_gradio import bodies
 from ui_gradio.admission import Admission
 from ui_gradio.frame import NOTHING_HERE
-from ui_gradio.problems import problem_of, response_of
 from ui_gradio.vault import PREFIX, Vault
 
 __all__ = ["Gate", "GateRules", "TakeUpload", "into_vault"]

@@ -13,9 +13,9 @@ from typing import Any, get_type_hints
 import gradio as gr
 from gradio.events import api
 
+from api.problems import problem_of
 from ui_gradio.eyes.requests import FrameDict, ImageDict
 from ui_gradio.eyes.service import EyeService
-from ui_gradio.problems import problem_of
 
 __all__ = ["add_endpoints"]
 

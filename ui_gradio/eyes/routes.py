@@ -10,14 +10,14 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from api import bodies
+from api.problems import response_of
 from engine.errors import RequestError
 from engine.settings import Settings
-from ui_gradio import bodies
 from ui_gradio.admission import Admission
 from ui_gradio.eyes.requests import check
 from ui_gradio.eyes.service import Document, EyeService, Screener
 from ui_gradio.limits import body_limit
-from ui_gradio.problems import response_of
 
 __all__ = ["build_router"]
 

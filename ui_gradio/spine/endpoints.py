@@ -14,8 +14,8 @@ from typing import Any, get_type_hints
 import gradio as gr
 from gradio.events import api
 
+from api.problems import problem_of
 from engine.spine.segmenters import Backend, Task
-from ui_gradio.problems import problem_of
 from ui_gradio.spine.requests import FileDict, upload_names, wish_of
 from ui_gradio.spine.service import Document, SpineService
 

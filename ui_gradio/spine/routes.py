@@ -9,8 +9,8 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from api import bodies
 from engine.spine.examples import Example
-from ui_gradio import bodies
 from ui_gradio.spine.requests import Wish, check, import_source, wish_from_form, wish_of
 from ui_gradio.spine.runs_routes import answer, json_object, receive, reports_of_download
 from ui_gradio.spine.schemas import (

@@ -15,13 +15,13 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from api import bodies
+from api.problems import response_of
 from engine.errors import NotFoundError, RequestError
 from engine.spine import pictures
 from engine.spine.examples import EXAMPLES, find_example
-from ui_gradio import bodies
 from ui_gradio.frame import NOTHING_HERE
 from ui_gradio.gate import TakeUpload
-from ui_gradio.problems import response_of
 from ui_gradio.spine.requests import check, wish_of
 from ui_gradio.spine.service import Document, Source, SpineService, require_result
 from ui_gradio.spine.streaming import event_stream

@@ -18,6 +18,7 @@ import gradio
 from anyio import CapacityLimiter, to_thread
 
 import engine
+from api.problems import ToldError, problem_from_code
 from engine.errors import NotFoundError, RequestError
 from engine.memory_guard import free_memory_mb
 from engine.settings import Settings
@@ -25,7 +26,6 @@ from engine.spine import pictures
 from engine.spine.examples import Example, find_example
 from engine.spine.runner import KEPT_S, MOST_LOOKS, Request
 from ui_gradio.admission import Admission
-from ui_gradio.problems import ToldError, problem_from_code
 from ui_gradio.spine.requests import Wish
 from ui_gradio.spine.streaming import from_thread
 from ui_gradio.spine.uploads import UploadLimits, Uploads

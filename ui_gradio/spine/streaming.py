@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, cast
 
 from starlette.responses import StreamingResponse
 
-from ui_gradio.problems import problem_of
+from api.problems import problem_of
 
 __all__ = ["event_stream", "from_thread"]
 

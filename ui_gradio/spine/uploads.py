@@ -20,6 +20,7 @@ from typing import BinaryIO, Final, final
 
 from anyio import CapacityLimiter, to_thread
 
+from api.bodies import FormReader, is_multipart
 from engine.errors import (
     BusyError,
     DiskShortError,
@@ -28,7 +29,6 @@ from engine.errors import (
     RequestError,
     TooLargeError,
 )
-from ui_gradio.bodies import FormReader, is_multipart
 from ui_gradio.vault import PREFIX
 
 __all__ = ["Sent", "UploadLimits", "Uploads", "suffix_of"]

@@ -23,6 +23,7 @@ from engine.errors import (
     ModelError,
     NotAllowedError,
     NotFoundError,
+    NotSignedInError,
     PictureError,
     RequestError,
     TooLargeError,
@@ -40,6 +41,7 @@ _STATUSES: Final[tuple[tuple[type[LightboxError], int], ...]] = (
     (RequestError, 422),
     (TooLargeError, 413),
     (NotFoundError, 404),
+    (NotSignedInError, 401),
     (NotAllowedError, 403),
     (InputError, 400),
     (MissingBackendError, 409),
@@ -103,11 +105,18 @@ def problem_of(error: Exception) -> Problem:
     if not isinstance(error, LightboxError):
         _log.error("A request failed unexpectedly.", exc_info=error)
         return Problem(status=500, code="server_error", message=OUR_FAULT)
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, BusyError) else {}
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
     if status == 500:
         _log.error("A request failed: %s", error)
-    return Problem(status=status, code=error.code, message=str(error), headers=headers)
+    return Problem(status=status, code=error.code, message=str(error), headers=_headers(error))
+
+
+def _headers(error: LightboxError) -> dict[str, str]:
+    if isinstance(error, BusyError):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, NotSignedInError):
+        return {"WWW-Authenticate": 'Bearer realm="Lightbox"'}
+    return {}
 
 
 def problem_from_code(code: str, message: str) -> Problem:

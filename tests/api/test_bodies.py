@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from api.bodies import first_file, is_multipart, read_limited
 from engine.errors import InputError, RequestError, TooLargeError
-from ui_gradio.bodies import first_file, is_multipart, read_limited
 
 FORM = (
     b'--edge\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
+from api.problems import OUR_FAULT, problem_from_code, problem_of, response_of
 from engine import errors
-from ui_gradio.problems import OUR_FAULT, problem_from_code, problem_of, response_of
 
 
 @pytest.mark.parametrize(
