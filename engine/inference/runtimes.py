@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError, MissingBackendError, ModelError
-from engine.inference import cards
+from engine.inference import cards, timings
 from engine.inference.cards import InputSpec, ModelCard
 from engine.inference.processors import usable_cores
 
@@ -117,7 +117,7 @@ def open_runtime(
     architectures: Architectures | None = None,
     probes: NDArray[np.float32] | None = None,
 ) -> Runtime:
-    """Open a model for answering.
+    """Open a model for answering; how long each answer takes is told to :mod:`.timings`.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def open_runtime(
     if files.card.format == "safetensors":
         from engine.inference import torch_runtime  # torch only for those who need it
 
-        return torch_runtime.open(
+        opened = torch_runtime.open(
             files.folder,
             files.card,
             device=device,
@@ -157,6 +157,7 @@ def open_runtime(
             threads=cores,
             architectures=architectures or {},
         )
+        return _TimedRuntime(opened, files.card.label)
     if device == "cuda":
         raise MissingBackendError(
             f"The model {files.card.label!r} is of format {files.card.format!r}, which runs on "
@@ -164,9 +165,10 @@ def open_runtime(
         )
     from engine.inference import openvino_runtime
 
-    return openvino_runtime.open(
+    opened = openvino_runtime.open(
         files.folder, files.card, precision=precision, threads=cores, probes=probes
     )
+    return _TimedRuntime(opened, files.card.label)
 
 
 def open_model(
@@ -235,6 +237,31 @@ def check_outputs(found: Mapping[str, object], card: ModelCard) -> None:
             f"The card of {card.label!r} names the outputs {missing}, but the network has "
             f"{sorted(found)}; correct 'outputs' in card.json."
         )
+
+
+@final
+class _TimedRuntime:
+    """A runtime whose answers are timed under the model's label."""
+
+    def __init__(self, runtime: Runtime, label: str) -> None:
+        self._runtime = runtime
+        self._label = label
+
+    @property
+    def name(self) -> str:
+        return self._runtime.name
+
+    @property
+    def device(self) -> str:
+        return self._runtime.device
+
+    @property
+    def precision(self) -> str:
+        return self._runtime.precision
+
+    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        with timings.timed(self._label):
+            return self._runtime.run(batch)
 
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -307,21 +307,24 @@ def _detect(request: WorkerRequest, settings: Settings, events: _Events) -> dict
     # The detector's libraries come here, after the reader's: the first events are out by now.
     from dataclasses import replace
 
+    from engine.inference import timings
     from engine.spine.detecting import detect
     from engine.spine.saved import save, size_mb
     from engine.spine.segmenters import RunWatch
 
     _require_disk(request.folder, size_mb(read.volume.shape, len(read.headers)))
-    detection = detect(
-        read,
-        segmenter,
-        transitional=request.transitional,
-        task=None if backend == "embedded" else task,
-        watch=RunWatch(
-            on_progress=lambda progress: tell("finding", progress.done, progress.text),
-            before=lambda need_mb, what: guard.require(need_mb, what=what),
-        ),
-    )
+    with timings.timed(f"vertebrae ({backend})"):
+        detection = detect(
+            read,
+            segmenter,
+            transitional=request.transitional,
+            task=None if backend == "embedded" else task,
+            watch=RunWatch(
+                on_progress=lambda progress: tell("finding", progress.done, progress.text),
+                before=lambda need_mb, what: guard.require(need_mb, what=what),
+            ),
+        )
+    timings.TIMINGS.leave(timings.folder_of(settings))
     tell("saving", 0.0, "Saving the result")
     detection = replace(detection, timings_ms={"reading": reading_ms, **detection.timings_ms})
     save(detection, request.folder / "result", read.headers)
