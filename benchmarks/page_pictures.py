@@ -92,7 +92,7 @@ def _found(
     page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=ratio)
     page.goto(f"{url}/spine/")
     page.wait_for_selector("#lightbox-spine[data-started]", timeout=60_000)
-    page.click("[data-example='whole_spine']")
+    page.click("[data-example='scoliosis']")
     page.click("[data-do=start]:enabled", timeout=60_000)
     page.wait_for_selector("[data-plane=sagittal][data-labelled=true]", timeout=180_000)
     page.wait_for_selector("[data-plane=solid][data-kind=mesh]", timeout=60_000)

@@ -54,6 +54,7 @@ _VERDICTS = {
     "ambiguous": "The names are not certain",
     "wrong": "The names cannot be used as they are",
 }
+_FITTING = 0.9
 
 
 def sentences(
@@ -65,16 +66,32 @@ def sentences(
     fix: Correction | None,
 ) -> tuple[str, ...]:
     """Say the whole audit: the verdict first, then reasons, then what to do."""
-    # Names may fit and yet not be usable, as in a scan that is upside down.
-    is_odd = verdict == "wrong" and probability >= 0.5
-    sure = "" if is_odd else f" ({_percent(probability)} that all are right)"
-    lead = f"{_VERDICTS[verdict]}{sure}."
-    told = [lead, *(issue.sentence for issue in issues), *(_reading(r, verdict) for r in readings)]
+    told = [
+        _lead(verdict, probability, issues),
+        *(issue.sentence for issue in issues),
+        *(_reading(r, verdict) for r in readings),
+    ]
     if verdict != "trusted":
         told += [a.sentence for a in alternatives if a.shift != 0][:3]
     if fix is not None:
         told.append(fix.sentence)
     return tuple(dict.fromkeys(told))
+
+
+def _lead(verdict: Verdict, probability: float, issues: Sequence[Issue]) -> str:
+    """Say the verdict; a list that only lacks some vertebrae is not called misnamed.
+
+    >>> gap = Issue(kind="missing", severity="error", indices=(0,), sentence="C1 is missing.")
+    >>> _lead("wrong", 0.97, [gap])
+    'The list is not complete, but the names that it has fit (97 % that all are right).'
+    """
+    sure = f" ({_percent(probability)} that all are right)"
+    errors = {issue.kind for issue in issues if issue.severity == "error"}
+    if verdict == "wrong" and probability >= _FITTING and errors == {"missing"}:
+        return f"The list is not complete, but the names that it has fit{sure}."
+    # Names may fit and yet not be usable, as in a scan that is upside down.
+    is_odd = verdict == "wrong" and probability >= 0.5
+    return f"{_VERDICTS[verdict]}{'' if is_odd else sure}."
 
 
 def _reading(reading: AnchorReading, verdict: Verdict) -> str:

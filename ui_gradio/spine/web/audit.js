@@ -7,8 +7,18 @@ const VERDICTS = {
   trusted: ["✓", "Names trusted"],
   ambiguous: ["?", "Names not certain"],
   wrong: ["✗", "Names wrong"],
+  incomplete: ["!", "List not complete"],
 };
+const FITTING = 0.9;
 const AT_FIRST = 3;
+
+/** Whether the names fit and some vertebrae were merely not found. */
+function isIncomplete({ verdict, probability, issues }) {
+  const errors = (issues ?? []).filter((one) => one.severity === "error");
+  return (
+    verdict === "wrong" && probability >= FITTING && errors.length > 0 && errors.every((one) => one.kind === "missing")
+  );
+}
 
 export class Audit {
   constructor(place, { onShift }) {
@@ -17,7 +27,7 @@ export class Audit {
 
   show(document_, name) {
     const { audit, vertebrae, shift } = document_;
-    const [sign, words] = VERDICTS[audit.verdict] ?? VERDICTS.ambiguous;
+    const [sign, words] = VERDICTS[isIncomplete(audit) ? "incomplete" : audit.verdict] ?? VERDICTS.ambiguous;
     const [lead, ...reasons] = audit.sentences;
     const fix = audit.correction?.sentence;
     const others = audit.alternatives.filter((one) => one.probability > 0.005);
