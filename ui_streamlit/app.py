@@ -1,19 +1,19 @@
-"""Entry script of the studio: registers the pages, nothing more."""
+"""Entry script of the studio: draws the frame and runs the page that was asked for."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from ui_streamlit.studio import attempt
+from ui_streamlit.studio.dialogs import answer_question, show_told
+from ui_streamlit.studio.frame import configure, draw_notice, draw_sidebar
+from ui_streamlit.studio.navigation import navigate
+from ui_streamlit.studio.visits import arrive
 
-import streamlit as st
-
-from engine.shipped import shipped
-
-_PAGES = Path(__file__).parent / "studio_pages"
-
-# A picture of our own: the browser would fetch a named icon from somewhere else.
-st.set_page_config(
-    page_title="Lightbox studio", page_icon=str(shipped("pages", "icon.png")), layout="centered"
-)
-st.navigation(
-    [st.Page(_PAGES / "home.py", title="Home", icon=":material/home:", default=True)]
-).run()
+configure()
+with attempt():
+    _arrived = arrive()
+    _page = navigate(_arrived)
+    draw_sidebar(_arrived)
+    draw_notice(_arrived)
+    show_told()
+    answer_question()
+    _page.run()

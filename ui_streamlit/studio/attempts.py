@@ -1,0 +1,43 @@
+"""What a visitor sees when something goes wrong: our own sentences, never a trace."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from engine.errors import LightboxError
+
+__all__ = ["attempt"]
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def attempt() -> Iterator[None]:
+    """Show what goes wrong inside as a sentence; what follows the block still runs.
+
+    A ``LightboxError`` is shown as it reads. Anything else is a bug: the visitor gets a general
+    sentence with a reference, the log gets the same reference and the trace. Streamlit's own
+    signals (stop, rerun) pass through.
+    """
+    try:
+        yield
+    except LightboxError as error:
+        st.error(_plain(str(error)), icon=":material/error:")
+    except Exception:  # noqa: BLE001 – the last one who can keep a trace from a visitor
+        reference = secrets.token_hex(4)
+        _log.exception("studio page failed, reference %s", reference)
+        st.error(
+            "Something went wrong on our side; nothing that was saved is lost. Reload the page. "
+            f"If it happens again, give the administrator this reference: {reference}.",
+            icon=":material/error:",
+        )
+
+
+def _plain(sentence: str) -> str:
+    """Keep a name inside a sentence from being read as markup."""
+    return "".join(f"\\{sign}" if sign in r"\`*_[]<>$~:#" else sign for sign in sentence)
