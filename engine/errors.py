@@ -7,6 +7,7 @@
     │   ├── RequestError           names or types of the request are wrong
     │   ├── PictureError           the bytes are not a picture that we can read
     │   ├── VolumeError            the files are not one CT in Hounsfield units that we can read
+    │   ├── BackupError            the archive is no whole, unaltered backup that we can read
     │   ├── TooLargeError          bytes, pixels, voxels or files above the stated limit
     │   ├── NotFoundError          a name or id is unknown, or what it named is gone
     │   ├── NotSignedInError       nobody has signed in, and this server asks for it
@@ -30,6 +31,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "BackupError",
     "BusyError",
     "DamagedFileError",
     "DiskShortError",
@@ -79,6 +81,12 @@ class VolumeError(InputError):
     """The files are damaged, no CT, not in Hounsfield units, or do not form one volume."""
 
     code = "bad_volume"
+
+
+class BackupError(InputError):
+    """An archive is damaged, altered, incomplete, unsafe, too new, or no backup of Lightbox."""
+
+    code = "bad_backup"
 
 
 class TooLargeError(InputError):

@@ -369,6 +369,30 @@ class Settings:
         _integer(1, 3600),
         "Longest wait (s) for one answer of it.",
     )
+    backup_dir: Path | None = _setting(
+        None,
+        "LIGHTBOX_BACKUP_DIR",
+        _path,
+        "Folder for backups, best on another disk; HOME/backups when empty.",
+    )
+    backup_interval_h: int = _setting(
+        24,
+        "LIGHTBOX_BACKUP_INTERVAL_H",
+        _integer(0, 8760),
+        "Hours from one backup to the next; 0 makes none by the clock.",
+    )
+    backup_keep_daily: int = _setting(
+        7,
+        "LIGHTBOX_BACKUP_KEEP_DAILY",
+        _integer(0, 1000),
+        "Days of which the last good backup is kept.",
+    )
+    backup_keep_weekly: int = _setting(
+        4,
+        "LIGHTBOX_BACKUP_KEEP_WEEKLY",
+        _integer(0, 1000),
+        "Weeks of which the last good backup is kept.",
+    )
 
     @classmethod
     def from_env(cls, mapping: Mapping[str, str] | None = None) -> Settings:
@@ -401,6 +425,11 @@ class Settings:
     def temp_folder(self) -> Path:
         """Folder for uploads in flight."""
         return self.temp_dir or self.home / "tmp"
+
+    @property
+    def backup_folder(self) -> Path:
+        """Folder of the backups."""
+        return self.backup_dir or self.home / "backups"
 
 
 @final
