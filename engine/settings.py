@@ -103,6 +103,20 @@ def _jwt_secret(text: str) -> str:
     return text.strip()
 
 
+def _long_secret(text: str) -> str:
+    if len(text.strip()) < 16:
+        raise ValueError("at least 16 characters")
+    return text.strip()
+
+
+def _rate(text: str) -> str:
+    """Return a number of requests per unit of time, such as ``600/minute``."""
+    found = re.fullmatch(r"([1-9]\d{0,6})\s*/\s*(second|minute|hour|day)", text.strip().lower())
+    if found is None:
+        raise ValueError("a number per second, minute, hour or day, such as 600/minute")
+    return f"{found[1]}/{found[2]}"
+
+
 def _setting(default: Any, names: str, parse: Parser, text: str) -> Any:  # noqa: ANN401 – as field()
     first, *older = names.split()
     meta = {"name": first, "aliases": tuple(older), "parse": parse, "text": text, "secret": False}
@@ -305,6 +319,49 @@ class Settings:
         "LIGHTBOX_TOKEN_EXPIRY_S ACCESS_TOKEN_EXPIRY",
         _integer(60, 2_592_000),
         "Seconds after which an API token ends.",
+    )
+    trusted_proxies: int = _setting(
+        0,
+        "LIGHTBOX_TRUSTED_PROXIES",
+        _integer(0, 10),
+        "Reverse proxies of yours in front, whose X-Forwarded-* headers are believed.",
+    )
+    rate_api: str = _setting(
+        "600/minute",
+        "LIGHTBOX_RATE_API",
+        _rate,
+        "Requests of one person (or address) to the plain routes; then 429.",
+    )
+    rate_sign_in: str = _setting(
+        "20/minute",
+        "LIGHTBOX_RATE_SIGN_IN",
+        _rate,
+        "Sign-ins and other password checks of one address; then 429.",
+    )
+    rate_register: str = _setting(
+        "10/hour", "LIGHTBOX_RATE_REGISTER", _rate, "Registrations of one address; then 429."
+    )
+    recaptcha_secret: str = _secret(
+        "LIGHTBOX_RECAPTCHA_SECRET RECAPTCHA_SECRET",
+        str.strip,
+        "Secret of Google reCAPTCHA; registration asks for it when set.",
+    )
+    recaptcha_site_key: str = _setting(
+        "",
+        "LIGHTBOX_RECAPTCHA_SITE_KEY RECAPTCHA_SITE_KEY",
+        str.strip,
+        "Its site key, for the registration page; without it people register by the API only.",
+    )
+    recaptcha_url: str = _setting(
+        "https://www.google.com/recaptcha/api/siteverify",
+        "LIGHTBOX_RECAPTCHA_URL",
+        _address,
+        "Where a reCAPTCHA answer is verified.",
+    )
+    metrics_token: str = _secret(
+        "LIGHTBOX_METRICS_TOKEN",
+        _long_secret,
+        "Bearer token with which Prometheus may read /metrics when sign-in is on.",
     )
     files_url: str = _setting(
         "",
