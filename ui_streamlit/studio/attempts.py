@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.errors import LightboxError
 
-__all__ = ["attempt"]
+__all__ = ["attempt", "show_uncaught"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,16 +26,26 @@ def attempt() -> Iterator[None]:
     """
     try:
         yield
-    except LightboxError as error:
+    except Exception as error:  # noqa: BLE001 – the last one who can keep a trace from a visitor
+        show_uncaught(error)
+
+
+def show_uncaught(error: Exception) -> bool:
+    """Show ``error`` as :func:`attempt` does; the studio's server calls it for all the rest.
+
+    Returns ``True``: nothing else need be shown.
+    """
+    if isinstance(error, LightboxError):
         st.error(_plain(str(error)), icon=":material/error:")
-    except Exception:  # noqa: BLE001 – the last one who can keep a trace from a visitor
-        reference = secrets.token_hex(4)
-        _log.exception("studio page failed, reference %s", reference)
-        st.error(
-            "Something went wrong on our side; nothing that was saved is lost. Reload the page. "
-            f"If it happens again, give the administrator this reference: {reference}.",
-            icon=":material/error:",
-        )
+        return True
+    reference = secrets.token_hex(4)
+    _log.error("studio page failed, reference %s", reference, exc_info=error)
+    st.error(
+        "Something went wrong on our side; nothing that was saved is lost. Reload the page. "
+        f"If it happens again, give the administrator this reference: {reference}.",
+        icon=":material/error:",
+    )
+    return True
 
 
 def _plain(sentence: str) -> str:
