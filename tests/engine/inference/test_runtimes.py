@@ -131,7 +131,7 @@ def test_infer_requests_do_not_grow(openvino_folder: Path, batch: np.ndarray) ->
         worker = threading.Thread(target=runtime.run, args=(batch,))
         worker.start()
         worker.join()
-    assert len(runtime._requests) == 1
+    assert len(runtime._runtime._requests) == 1
 
 
 def test_onnx_is_opened_by_openvino(onnx_folder: Path, batch: np.ndarray) -> None:
