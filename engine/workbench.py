@@ -1,0 +1,171 @@
+"""Opens what a server works with, once, and hands it out: store, files, people, queue, backups.
+
+Each part is opened when it is first asked for. One :class:`Workbench` serves a whole process; the
+HTTP door and the studio's pages share it through :func:`shared_workbench`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast, final
+
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.backups import Backups
+    from engine.jobs import Queue
+    from engine.monitoring import Monitor
+    from engine.people.accounts import Accounts
+    from engine.people.audit import AuditLog
+    from engine.people.sessions import Sessions
+    from engine.people.tokens import Tokens
+    from engine.store import Store
+    from engine.store.files import Files
+
+__all__ = ["Workbench", "shared_workbench"]
+
+Part = TypeVar("Part")
+
+
+@final
+class Workbench:
+    """Everything that remembers or runs, for one set of settings; safe from any thread.
+
+    Opening a part may raise the errors of that part, such as ``DamagedStoreError``; the others
+    stay usable, and the next question tries again.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._opening = threading.RLock()
+        self._parts: dict[str, Any] = {}
+
+    @property
+    def records_folder(self) -> Path:
+        """Where the collections lie."""
+        return self.settings.home / "records"
+
+    @property
+    def store(self) -> Store:
+        """The collections of records."""
+        return self._part("store", self._open_store)
+
+    @property
+    def files(self) -> Files:
+        """Pictures, volumes and other files by content hash."""
+        return self._part("files", self._open_files)
+
+    @property
+    def audit(self) -> AuditLog:
+        """Who did what to which record."""
+        return self._part("audit", self._open_audit)
+
+    @property
+    def accounts(self) -> Accounts:
+        """People, their passwords and roles."""
+        return self._part("accounts", self._open_accounts)
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in by a cookie."""
+        return self._part("sessions", self._open_sessions)
+
+    @property
+    def tokens(self) -> Tokens:
+        """Who calls the API by a token."""
+        return self._part("tokens", self._open_tokens)
+
+    @property
+    def queue(self) -> Queue:
+        """The jobs."""
+        return self._part("queue", self._open_queue)
+
+    @property
+    def backups(self) -> Backups:
+        """Backups, and the way back from them."""
+        return self._part("backups", self._open_backups)
+
+    @property
+    def monitor(self) -> Monitor:
+        """Figures and the health of each part; :meth:`Monitor.start` begins to sample."""
+        return self._part("monitor", self._open_monitor)
+
+    def close(self) -> None:
+        """Stop what runs in the background; every part opens again when asked for."""
+        with self._opening:
+            if "monitor" in self._parts:
+                self.monitor.stop()
+            self._parts.clear()
+
+    def _part(self, name: str, open_part: Callable[[], Part]) -> Part:
+        if name not in self._parts:
+            with self._opening:
+                if name not in self._parts:
+                    self._parts[name] = open_part()
+        return cast("Part", self._parts[name])
+
+    def _open_store(self) -> Store:
+        from engine.store import Store
+
+        return Store(self.records_folder)
+
+    def _open_files(self) -> Files:
+        from engine.store.files import open_files
+
+        return open_files(self.settings)
+
+    def _open_audit(self) -> AuditLog:
+        from engine.people.audit import AuditLog
+
+        return AuditLog(self.records_folder / "audit")
+
+    def _open_accounts(self) -> Accounts:
+        from engine.people.accounts import Accounts
+
+        return Accounts(self.store, self.settings, self.audit)
+
+    def _open_sessions(self) -> Sessions:
+        from engine.people.sessions import Sessions
+
+        return Sessions(self.store, self.settings)
+
+    def _open_tokens(self) -> Tokens:
+        from engine.people.tokens import Tokens
+
+        return Tokens(self.store, self.settings)
+
+    def _open_queue(self) -> Queue:
+        from engine.jobs import Queue
+
+        return Queue(self.store, self.settings)
+
+    def _open_backups(self) -> Backups:
+        from engine.backups import Backups
+
+        return Backups(self.settings, self.store, self.files, self.audit)
+
+    def _open_monitor(self) -> Monitor:
+        from engine.monitoring import Monitor
+
+        return Monitor(
+            self.settings,
+            store=lambda: self.store,
+            files=lambda: self.files,
+            queue=lambda: self.queue,
+            backups=lambda: self.backups,
+            audit=lambda: self.audit,
+        )
+
+
+_shared: dict[Settings, Workbench] = {}
+_sharing = threading.Lock()
+
+
+def shared_workbench(settings: Settings) -> Workbench:
+    """Return this process's workbench for these settings, the same one to all who ask."""
+    with _sharing:
+        if settings not in _shared:
+            _shared[settings] = Workbench(settings)
+        return _shared[settings]
