@@ -238,6 +238,42 @@ class Settings:
         _integer(0, 1_000_000),
         "Free memory (MB) that no step may use up.",
     )
+    memory_wait_s: int = _setting(
+        60,
+        "LIGHTBOX_MEMORY_WAIT_S",
+        _integer(0, 86_400),
+        "Seconds that a long step pauses for memory before it stops with its state saved.",
+    )
+    worker: bool = _setting(
+        True, "LIGHTBOX_WORKER", _switch, "Whether the server runs a worker for jobs beside it."
+    )
+    worker_cores: int = _setting(
+        0, "LIGHTBOX_WORKER_CORES", _integer(0, 1024), "Cores that jobs may use; 0 takes all."
+    )
+    job_memory_mb: int = _setting(
+        0,
+        "LIGHTBOX_JOB_MEMORY_MB",
+        _integer(0, 10_000_000),
+        "Most memory (MB) of one job; 0 is what is free when it starts, less the floor.",
+    )
+    job_stuck_s: int = _setting(
+        120,
+        "LIGHTBOX_JOB_STUCK_S",
+        _integer(1, 86_400),
+        "Seconds without a sign of life after which a job counts as stuck.",
+    )
+    job_reset: bool = _setting(
+        True,
+        "LIGHTBOX_JOB_RESET",
+        _switch,
+        "Whether stuck jobs start again by themselves, while they have attempts left.",
+    )
+    job_grace_s: int = _setting(
+        10,
+        "LIGHTBOX_JOB_GRACE_S",
+        _integer(0, 600),
+        "Seconds that a job has to save its state when it is told to stop; then it is ended.",
+    )
     max_upload_mb: int = _setting(
         20, "LIGHTBOX_MAX_UPLOAD_MB", _integer(1, 100_000), "Largest upload (MB) of a picture."
     )

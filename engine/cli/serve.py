@@ -35,6 +35,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         log_level=settings.log_level.lower(),
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=5,
+        server_header=False,
+        # What a proxy says about the visitor is believed by the door, and only where it is set.
+        proxy_headers=False,
     )
     return 0
 
