@@ -159,13 +159,18 @@ class Workbench:
         )
 
 
-_shared: dict[Settings, Workbench] = {}
+_shared: dict[Path, Workbench] = {}
 _sharing = threading.Lock()
 
 
 def shared_workbench(settings: Settings) -> Workbench:
-    """Return this process's workbench for these settings, the same one to all who ask."""
-    with _sharing:
-        if settings not in _shared:
-            _shared[settings] = Workbench(settings)
-        return _shared[settings]
+    """Return this process's workbench for ``settings.home``, the same one to all who ask.
+
+    The settings of whoever asks first count: a server that opens it at its start hands its own,
+    with what its command line changed, to the pages that it runs.
+    """
+    if settings.home not in _shared:
+        with _sharing:
+            if settings.home not in _shared:
+                _shared[settings.home] = Workbench(settings)
+    return _shared[settings.home]

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
-__all__ = ["usable_cores"]
+__all__ = ["CoreQuota", "core_quota", "usable_cores"]
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreQuota:
+    """The tightest CPU limit around this process: so many cores, set by the group ``folder``."""
+
+    cores: float
+    folder: Path
 
 
 def usable_cores(
@@ -26,12 +37,20 @@ def usable_cores(
     Linux kernel, Documentation/admin-guide/cgroup-v2.rst, "cpu.max".
     """
     allowed = _scheduler_cores() if affinity is None else affinity
+    quota = core_quota(cgroup_root=cgroup_root, own_cgroup=own_cgroup)
+    return max(1, allowed if quota is None else min(allowed, math.floor(quota.cores)))
+
+
+def core_quota(
+    *, cgroup_root: Path = _CGROUP_ROOT, own_cgroup: Path = _OWN_CGROUP
+) -> CoreQuota | None:
+    """Return the container's CPU quota; None without one."""
     quotas = [
-        quota
+        CoreQuota(cores=cores, folder=folder)
         for folder in _cgroup_folders(cgroup_root, own_cgroup)
-        if (quota := _quota_cores(folder)) is not None
+        if (cores := _quota_cores(folder)) is not None
     ]
-    return max(1, min([allowed, *(math.floor(quota) for quota in quotas)]))
+    return min(quotas, key=lambda quota: quota.cores, default=None)
 
 
 def _scheduler_cores() -> int:
