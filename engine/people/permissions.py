@@ -33,6 +33,7 @@ _MARKING: Final[tuple[Role, ...]] = ("ADMIN", "ANNOTATOR", "REVIEWER")
 _REVIEWING: Final[tuple[Role, ...]] = ("ADMIN", "REVIEWER")
 
 _TABLE: Final[tuple[tuple[str, str, tuple[Role, ...]], ...]] = (
+    ("suite.open", "see the front page", _ALL),
     ("eyes.use", "use the eye check", _ALL),
     ("spine.use", "find vertebrae in a CT", _ALL),
     ("spine.models", "download models for vertebrae", _ADMIN),
