@@ -17,9 +17,13 @@
     ├── MissingBackendError        an optional library or file is not installed
     ├── MemoryShortError           the step would not fit in free memory
     ├── DiskShortError             the file would not fit on the disk
+    ├── StoreError                 the records cannot be read or written
+    │   ├── DamagedStoreError      a collection's file is torn or altered
+    │   └── NewerStoreError        the records were written by a newer Lightbox
     ├── DamagedFileError           a stored file is not what its name says it is
     ├── RemoteError                a service outside does not answer, or answers nonsense
     └── BusyError                  the queue is full; try again later
+        ├── RateLimitedError       one person or address asked too often; try again later
         └── SignInPausedError      too many wrong passwords; wait, then try again
 
 A message says what was expected, what came, and what to do. User interfaces show ``str(error)``
@@ -34,20 +38,24 @@ __all__ = [
     "BackupError",
     "BusyError",
     "DamagedFileError",
+    "DamagedStoreError",
     "DiskShortError",
     "InputError",
     "LightboxError",
     "MemoryShortError",
     "MissingBackendError",
     "ModelError",
+    "NewerStoreError",
     "NotAllowedError",
     "NotFoundError",
     "NotSignedInError",
     "PictureError",
+    "RateLimitedError",
     "RemoteError",
     "RequestError",
     "SettingsError",
     "SignInPausedError",
+    "StoreError",
     "TooLargeError",
     "VolumeError",
 ]
@@ -137,6 +145,24 @@ class MemoryShortError(LightboxError):
     code = "memory_short"
 
 
+class StoreError(LightboxError):
+    """The records cannot be read or written: no rights, no file locks, a full or failing disk."""
+
+    code = "store_unusable"
+
+
+class DamagedStoreError(StoreError):
+    """A collection's file is torn or altered; the message says which good version can be had."""
+
+    code = "damaged_store"
+
+
+class NewerStoreError(StoreError):
+    """The records were written by a newer Lightbox, which this one does not understand."""
+
+    code = "newer_store"
+
+
 class DiskShortError(LightboxError):
     """The file to be written would not fit on the disk."""
 
@@ -163,6 +189,12 @@ class BusyError(LightboxError):
     def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(BusyError):
+    """One person or address asked too often; ``retry_after_s`` says when to come back."""
+
+    code = "rate_limited"
 
 
 class SignInPausedError(BusyError):

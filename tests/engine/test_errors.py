@@ -42,6 +42,10 @@ def test_codes_are_stable_and_distinct() -> None:
         "disk_short",
         "not_allowed",
         "not_found",
+        "store_unusable",
+        "damaged_store",
+        "newer_store",
+        "rate_limited",
     }
 
 
