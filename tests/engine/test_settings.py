@@ -140,7 +140,9 @@ def test_every_setting_is_used() -> None:
     sources = [
         ROOT / "app.py",
         *(ROOT / "engine").rglob("*.py"),
+        *(ROOT / "api").rglob("*.py"),
         *(ROOT / "ui_gradio").rglob("*.py"),
+        *(ROOT / "ui_streamlit").rglob("*.py"),
     ]
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     names = [item.name for item in fields(Settings)]
