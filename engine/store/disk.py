@@ -1,0 +1,131 @@
+"""Files that are either wholly there or not: written aside, synced, moved into place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from engine.errors import DiskShortError, StoreError
+
+__all__ = ["Paths", "put_in_place", "sync_folder", "write_aside", "write_whole"]
+
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+
+
+class Paths:
+    """The files of one collection in the folder of records."""
+
+    __slots__ = ("aside", "current", "joint", "kept", "lock", "previous")
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.current = folder / f"{name}.json"
+        self.previous = folder / f"{name}.previous.json"
+        self.lock = folder / f".{name}.lock"
+        # Not yet in place: of a transaction of this collection alone, and of one of several.
+        self.aside = folder / f".{name}.new"
+        self.joint = folder / f".{name}.joint"
+        # The version before, on its way to being the previous one.
+        self.kept = folder / f".{name}.kept"
+
+
+def write_aside(path: Path, parts: Iterable[bytes]) -> None:
+    """Write ``parts`` to ``path`` and wait until they are on the disk.
+
+    Raises
+    ------
+    DiskShortError
+        When the disk, the quota or the largest allowed file is full; nothing is left of ``path``.
+    StoreError
+        When the folder cannot be written.
+    """
+    with told_failures(path):
+        try:
+            descriptor = os.open(path, _NEW_FILE, 0o600)
+            try:
+                for part in parts:
+                    _write_all(descriptor, part)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            with suppress(OSError):
+                path.unlink()
+            raise
+
+
+def put_in_place(paths: Paths, new: Path) -> None:
+    """Move a written file into the place of the current one, which becomes the previous one.
+
+    Killed at any moment, there is a current file; and the previous one is never the same file as
+    the current one, so damage to one of them leaves the other.
+    """
+    with told_failures(paths.current):
+        with suppress(FileNotFoundError):
+            paths.kept.unlink()
+        had_one = _keep(paths)
+        new.replace(paths.current)
+        if had_one:
+            paths.kept.replace(paths.previous)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there wholly or, killed before the end, as it was before."""
+    aside = path.with_name(f"{path.name}.new")
+    write_aside(aside, [content])
+    with told_failures(path):
+        aside.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in ``folder`` are on the disk: a rename is not, before that."""
+    with told_failures(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def told_failures(path: Path) -> Iterator[None]:
+    """Turn what the operating system says of a write into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        if error.errno in _FULL:
+            raise DiskShortError(
+                f"{path.name} could not be written ({reason}), and nothing was changed; "
+                f"free space where {path.parent} lies, then try again."
+            ) from error
+        raise StoreError(
+            f"{path.name} could not be written in {path.parent} ({reason}); "
+            f"make the folder writable for the user that runs Lightbox."
+        ) from error
+
+
+def _write_all(descriptor: int, part: bytes) -> None:
+    rest = memoryview(part)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _keep(paths: Paths) -> bool:
+    """Give the current file a second name; return whether there was one."""
+    try:
+        os.link(paths.current, paths.kept)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copyfile(paths.current, paths.kept)  # a file system without hard links
+    return True
