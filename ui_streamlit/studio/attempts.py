@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from engine.errors import LightboxError
+from ui_streamlit.studio.wording import plain
 
 __all__ = ["attempt", "show_uncaught"]
 
@@ -36,7 +37,7 @@ def show_uncaught(error: Exception) -> bool:
     Returns ``True``: nothing else need be shown.
     """
     if isinstance(error, LightboxError):
-        st.error(_plain(str(error)), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return True
     reference = secrets.token_hex(4)
     _log.error("studio page failed, reference %s", reference, exc_info=error)
@@ -46,8 +47,3 @@ def show_uncaught(error: Exception) -> bool:
         icon=":material/error:",
     )
     return True
-
-
-def _plain(sentence: str) -> str:
-    """Keep a name inside a sentence from being read as markup."""
-    return "".join(f"\\{sign}" if sign in r"\`*_[]<>$~:#" else sign for sign in sentence)

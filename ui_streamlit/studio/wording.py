@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-__all__ = ["ago", "count", "duration", "megabytes", "moment", "percent", "size"]
+__all__ = ["ago", "count", "duration", "megabytes", "moment", "percent", "plain", "size"]
 
 
 def moment(when: datetime | None, *, zone: tzinfo | None = None) -> str:
@@ -103,6 +103,15 @@ def count(number: int, one: str, many: str = "") -> str:
     ('1 job', '1,234 jobs', '0 copies')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def plain(text: str) -> str:
+    r"""Keep a name from being read as markup where Streamlit takes Markdown.
+
+    >>> plain("a_b *c* [d]")
+    'a\\_b \\*c\\* \\[d\\]'
+    """
+    return "".join(f"\\{sign}" if sign in r"\`*_[]<>$~:#" else sign for sign in text)
 
 
 def _visitor_zone() -> tzinfo:

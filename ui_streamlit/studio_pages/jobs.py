@@ -1,0 +1,19 @@
+"""Jobs: what runs, what waits, what went wrong; one job with its log when the address names it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui_streamlit.studio import heading, visit
+from ui_streamlit.studio.jobs.detail import draw_job
+from ui_streamlit.studio.jobs.listing import draw_filters, draw_list
+from ui_streamlit.studio.navigation import page
+
+_here = visit("jobs.view")
+heading("Jobs", "Long work runs here. You may close the page: it goes on.")
+_asked = st.query_params.get("job", "")
+if _asked:
+    st.page_link(page("jobs"), label="All jobs", icon=":material/arrow_back:")
+    draw_job(_asked)
+else:
+    draw_list(draw_filters(_here))
