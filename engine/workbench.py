@@ -117,9 +117,9 @@ class Workbench:
         return open_files(self.settings)
 
     def _open_audit(self) -> AuditLog:
-        from engine.people.audit import AuditLog
+        from engine.people.audit import open_audit
 
-        return AuditLog(self.records_folder / "audit")
+        return open_audit(self.settings)
 
     def _open_accounts(self) -> Accounts:
         from engine.people.accounts import Accounts
