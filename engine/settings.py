@@ -9,18 +9,31 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast, final, get_args
 
 from engine.errors import SettingsError
 
-__all__ = ["Device", "LogLevel", "Precision", "Registration", "SettingDoc", "Settings", "described"]
+__all__ = [
+    "Device",
+    "LogLevel",
+    "Origin",
+    "Precision",
+    "Registration",
+    "SettingDoc",
+    "SettingValue",
+    "Settings",
+    "described",
+    "in_force",
+]
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "f32", "bf16"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 Registration = Literal["off", "approve", "open"]
+Origin = Literal["environment", "older name", "program", "default"]
+"""Where a value comes from: its variable, one of the older names, whoever started us, nowhere."""
 Parser = Callable[[str], Any]
 
 _EYE_CLASSES = ("Cataract", "Conjunctivitis", "Healthy", "Stye")
@@ -549,6 +562,66 @@ def described() -> tuple[SettingDoc, ...]:
         )
         for item in fields(Settings)
     )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingValue:
+    """A setting as it is in force; ``value`` is for reading, and never shows a secret.
+
+    ``variable`` is the name under which it was found, empty unless it is of the environment.
+    """
+
+    doc: SettingDoc
+    value: str
+    origin: Origin
+    variable: str = ""
+
+
+def in_force(
+    settings: Settings, mapping: Mapping[str, str] | None = None
+) -> tuple[SettingValue, ...]:
+    """Return every setting's value and where it comes from, in the order of :func:`described`.
+
+    ``mapping`` is the process environment when ``None``.
+    """
+    environment = os.environ if mapping is None else mapping
+    values = []
+    for item, doc in zip(fields(settings), described(), strict=True):
+        value = getattr(settings, item.name)
+        origin, variable = _origin(item, value, environment)
+        shown = _masked(value) if doc.is_secret else _without_credentials(_shown(value))
+        values.append(SettingValue(doc=doc, value=shown, origin=origin, variable=variable))
+    return tuple(values)
+
+
+def _origin(
+    item: Field[Any],
+    value: object,
+    environment: Mapping[str, str],
+) -> tuple[Origin, str]:
+    names = (item.metadata["name"], *item.metadata["aliases"])
+    found = _first_set(environment, names)
+    if found is not None and _means(found[1], value, item.metadata["parse"]):
+        return ("environment" if found[0] == names[0] else "older name"), found[0]
+    usual = _default_home().expanduser() if item.name == "home" else item.default
+    return ("default" if value == usual else "program"), ""
+
+
+def _means(text: str, value: object, parse: Parser) -> bool:
+    try:
+        return bool(parse(text) == value)
+    except ValueError:
+        return False
+
+
+def _masked(value: object) -> str:
+    return "set, not shown" if value else "–"
+
+
+def _without_credentials(text: str) -> str:
+    """Hide what stands before the @ of an address: it may be a password."""
+    return re.sub(r"://[^/@\s]+@", "://…@", text)
 
 
 def _first_set(environment: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from engine.errors import SettingsError
-from engine.settings import Settings, described
+from engine.settings import Settings, described, in_force
 
 ROOT = Path(__file__).parents[2]
 
@@ -147,3 +147,34 @@ def test_every_setting_is_used() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     names = [item.name for item in fields(Settings)]
     assert [name for name in names if not re.search(rf"(settings|self)\.{name}\b", code)] == []
+
+
+def test_every_value_tells_where_it_comes_from() -> None:
+    """Variable, older name, whoever started the program, and default are told apart."""
+    mapping = {"LIGHTBOX_THREADS": "3", "CROP_PADDING_X": "33", "LIGHTBOX_PORT": "80"}
+    settings = replace(Settings.from_env(mapping), port=81)
+    found = {value.doc.name: value for value in in_force(settings, mapping)}
+    told = {name: (found[name].value, found[name].origin, found[name].variable) for name in (
+        "LIGHTBOX_THREADS", "LIGHTBOX_CROP_PADDING_X", "LIGHTBOX_PORT", "LIGHTBOX_MAX_FRAMES",
+    )}  # fmt: skip
+    assert told == {
+        "LIGHTBOX_THREADS": ("3", "environment", "LIGHTBOX_THREADS"),
+        "LIGHTBOX_CROP_PADDING_X": ("33", "older name", "CROP_PADDING_X"),
+        "LIGHTBOX_PORT": ("81", "program", ""),
+        "LIGHTBOX_MAX_FRAMES": ("32", "default", ""),
+    }
+    assert [value.doc for value in in_force(settings, {})] == list(described())
+    assert found["LIGHTBOX_HOME"].origin == "default"
+
+
+def test_no_value_shows_a_secret() -> None:
+    """Secrets are said to be set, and what stands before the @ of an address is hidden."""
+    secret = "0123456789abcdef0123456789abcdef-very-long"
+    names = [doc.name for doc in described() if doc.is_secret]
+    mapping = dict.fromkeys(names, secret)
+    mapping["LIGHTBOX_MODEL_API_URL"] = "https://ann:hunter2@model.example/find"
+    shown = {v.doc.name: v for v in in_force(Settings.from_env(mapping), mapping)}
+    assert secret not in repr(shown)
+    assert {shown[name].value for name in names} == {"set, not shown"}
+    assert {shown[name].origin for name in names} == {"environment"}
+    assert shown["LIGHTBOX_MODEL_API_URL"].value == "https://…@model.example/find"
