@@ -15,7 +15,7 @@ from engine.settings import Settings
 
 if TYPE_CHECKING:
     from engine.backups import Backups
-    from engine.jobs import Queue
+    from engine.jobs.queue import Queue
     from engine.monitoring import Monitor
     from engine.people.accounts import Accounts
     from engine.people.audit import AuditLog
@@ -137,9 +137,9 @@ class Workbench:
         return Tokens(self.store, self.settings)
 
     def _open_queue(self) -> Queue:
-        from engine.jobs import Queue
+        from engine.jobs.queue import Queue
 
-        return Queue(self.store, self.settings)
+        return Queue(self.store, self.settings, audit=self.audit)
 
     def _open_backups(self) -> Backups:
         from engine.backups import Backups

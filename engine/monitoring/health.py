@@ -73,6 +73,7 @@ class HealthBoard:
         self._clock = clock
         self._asking = {ping.name: threading.Lock() for ping in self._pings}
         self._told: dict[str, PartHealth] = {}
+        self._faults: dict[str, str] = {}
 
     def refresh(self) -> None:
         """Ask all parts whose answers have grown old."""
@@ -98,7 +99,7 @@ class HealthBoard:
             return
         try:
             if self._is_due(ping):
-                answer = _answer(ping)
+                answer = self._answer(ping)
                 self._told[ping.name] = PartHealth(
                     name=ping.name,
                     title=ping.title,
@@ -109,18 +110,22 @@ class HealthBoard:
         finally:
             lock.release()
 
+    def _answer(self, ping: Ping) -> Answer:
+        try:
+            answer = ping.ask()
+        except LightboxError as error:
+            return Answer(state="failed", text=str(error))
+        except Exception as error:  # noqa: BLE001 – one part's bug must not hide the others
+            kind = type(error).__name__
+            if self._faults.get(ping.name) != kind:  # once, and not every few seconds
+                self._faults[ping.name] = kind
+                _log.exception("asking the part %r failed", ping.name)
+            text = f"It could not be asked ({kind}); see the server's log."
+            return Answer(state="failed", text=text)
+        self._faults.pop(ping.name, None)
+        return answer
+
 
 def worst(parts: Sequence[PartHealth]) -> State:
     """Return the state of the whole: that of its worst part."""
     return max((part.state for part in parts), key=lambda state: _ORDER[state], default="ok")
-
-
-def _answer(ping: Ping) -> Answer:
-    try:
-        return ping.ask()
-    except LightboxError as error:
-        return Answer(state="failed", text=str(error))
-    except Exception as error:  # noqa: BLE001 – one part's bug must not hide the others
-        _log.exception("asking the part %r failed", ping.name)
-        kind = type(error).__name__
-        return Answer(state="failed", text=f"It could not be asked ({kind}); see the server's log.")

@@ -24,7 +24,7 @@ from engine.settings import Settings
 
 if TYPE_CHECKING:
     from engine.backups import Backups
-    from engine.jobs import Queue
+    from engine.jobs.queue import Queue
     from engine.people.audit import AuditLog
     from engine.store import Store
     from engine.store.files import Files

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from engine.errors import StoreError
 from engine.monitoring.figures import Figures
 from engine.monitoring.health import Answer, Ping
 from engine.monitoring.sources import Sources
@@ -30,8 +31,6 @@ DISK_LOW_MB: Final = 2_000.0
 
 WHOLE_AUDIT_S: Final = 3600.0
 """How often the whole audit log is checked; its newest file is checked every minute."""
-
-_NO_SUCH_FILE: Final = "0" * 64
 
 
 def pings(sources: Sources, figures: Callable[[], Figures]) -> tuple[Ping, ...]:
@@ -55,14 +54,14 @@ def pings(sources: Sources, figures: Callable[[], Figures]) -> tuple[Ping, ...]:
 
 def _store(sources: Sources) -> Answer:
     store = sources.store()
-    damaged = store.damage()
-    if damaged:
-        names = ", ".join(sorted(one.name for one in damaged))
-        return Answer(
-            state="failed",
-            text=f"Damaged: {names}. Put the last good version back with "
-            "'lightbox store recover', or restore a backup.",
-        )
+    faults = []
+    for name in store.names:
+        try:
+            store[name].read()
+        except StoreError as error:
+            faults.append(str(error))
+    if faults:
+        return Answer(state="failed", text=" ".join(faults))
     return Answer(state="ok", text=f"All {len(store.names)} collections can be read.")
 
 
@@ -71,11 +70,9 @@ def _files(sources: Sources) -> Answer:
 
 
 def _worker(sources: Sources) -> Answer:
-    from engine.jobs.presence import workers_seen
-
-    settings = sources.settings
-    living = [seen for seen in workers_seen(settings) if seen.is_alive]
-    waiting = sources.queue().counts().get("pending", 0)
+    settings, queue = sources.settings, sources.queue()
+    living = [seen for seen in queue.workers() if seen.is_alive]
+    waiting = queue.counts()["pending"]
     if living:
         busy = sum(len(seen.jobs) for seen in living)
         work = f"{busy} at work" if busy else "idle"

@@ -35,6 +35,7 @@ class Sampler:
         self._processor = ProcessorMeter()
         self._processes = ProcessMeter()
         self._gpus = _GpuMeter()
+        self._told_fault = ""
 
     def sample(self) -> Figures:
         """Return the figures of this moment."""
@@ -68,12 +69,15 @@ class Sampler:
         """Return jobs by state and the oldest's wait; (None, None) when the records fail us."""
         try:
             queue = self.sources.queue()
-            counts = {str(state): int(number) for state, number in queue.counts().items()}
-            return counts, queue.oldest_pending_age_s()
+            counts: dict[str, int] = dict(queue.counts())
+            self._told_fault = ""
+            return counts, queue.oldest_pending_age_s() if counts["pending"] else None
         except LightboxError:
             return None, None  # the part "store" says why
-        except Exception:  # noqa: BLE001 – it is logged; the other figures are still true
-            _log.exception("the queue could not be counted")
+        except Exception as error:  # noqa: BLE001 – it is logged; the other figures are still true
+            if self._told_fault != repr(error):  # once, and not every five seconds
+                self._told_fault = repr(error)
+                _log.exception("the queue could not be counted")
             return None, None
 
 
