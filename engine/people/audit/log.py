@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +21,8 @@ from engine.people.audit.lines import Entry, encode
 from engine.people.audit.segments import last_segment, name_after, segments
 from engine.people.secret_files import audit_key_file, kept_secret
 from engine.settings import Settings
+from engine.store.disk import sync_folder
+from engine.store.locks import is_held_here, locked
 
 __all__ = ["AuditLog", "open_audit"]
 
@@ -58,8 +58,6 @@ class AuditLog:
         self._key_file = key_file or folder / "audit.key"
         self._anchor_file = self._key_file.with_suffix(".end")
         self._segment_bytes = segment_bytes
-        self._mutex = threading.RLock()
-        self._held = 0
 
     @property
     def folder(self) -> Path:
@@ -126,23 +124,19 @@ class AuditLog:
 
         Raises
         ------
+        BusyError
+            When another process holds the log for a minute.
         SettingsError
             When the folder cannot be written.
         """
-        with self._mutex:
-            if self._held:  # this thread has the lock already
-                yield
-                return
-            with _explained(self._folder):
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                file = (self._folder / "lock").open("a")
-            with file:  # the lock ends with it, and with this process however that ends
-                fcntl.flock(file, fcntl.LOCK_EX)
-                self._held = 1
-                try:
-                    yield
-                finally:
-                    self._held = 0
+        lock = self._folder / "lock"
+        if is_held_here(lock):
+            yield
+            return
+        with _explained(self._folder):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(lock):
+            yield
 
     def entries(
         self, filters: Filters = EVERYTHING, *, page: int = 1, size: int = 50
@@ -231,16 +225,8 @@ def _append_line(path: Path, line: bytes) -> int:
     finally:
         os.close(descriptor)
     if is_new:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return before + len(line)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
