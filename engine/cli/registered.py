@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from engine.cli.audit import AUDIT
 from engine.cli.command import Command
 from engine.cli.doctor import DOCTOR
 from engine.cli.eyes import EYES
+from engine.cli.people import PEOPLE
 from engine.cli.serve import SERVE
 from engine.cli.spine import SPINE
 
@@ -14,5 +16,7 @@ COMMANDS: tuple[Command, ...] = (
     SERVE,
     EYES,
     SPINE,
+    PEOPLE,
+    AUDIT,
     DOCTOR,
 )
