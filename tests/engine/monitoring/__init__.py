@@ -1,0 +1,1 @@
+"""Figures, health and their documents."""
