@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ui_streamlit.studio.attempts import attempt
 from ui_streamlit.studio.dialogs import Question, ask, tell
-from ui_streamlit.studio.pieces import chip, empty, heading
+from ui_streamlit.studio.pieces import card, chip, empty, heading
 from ui_streamlit.studio.visits import Visit, live, visit
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Visit",
     "ask",
     "attempt",
+    "card",
     "chip",
     "empty",
     "heading",

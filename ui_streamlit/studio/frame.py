@@ -31,9 +31,8 @@ def draw_notice(arrived: Visit) -> None:
     """Say above each page that nobody is asked to sign in, where that is so."""
     if arrived.is_open:
         st.html(
-            '<p class="lb-notice" role="note"><strong>Sign-in is off.</strong> Whoever reaches '
-            "this address may see and change everything here. "
-            "Set <code>LIGHTBOX_AUTH=on</code> before others use it.</p>"
+            '<p class="lb-notice" role="note"><strong>Sign-in is off.</strong> Everybody who '
+            "reaches this address may do everything here (<code>LIGHTBOX_AUTH=off</code>).</p>"
         )
 
 

@@ -1,12 +1,13 @@
-"""Pieces that look the same on every page: heading, empty state, state chip."""
+"""Pieces that look the same on every page: heading, card, empty state, state chip."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-__all__ = ["Tone", "chip", "empty", "heading"]
+__all__ = ["Tone", "card", "chip", "empty", "heading"]
 
 Tone = Literal["good", "busy", "waiting", "bad", "quiet"]
 
@@ -26,12 +27,17 @@ def heading(title: str, lead: str = "") -> None:
         st.caption(lead)
 
 
+def card(key: str) -> DeltaGenerator:
+    """Return a framed container on a sheet of its own; ``key`` is its own on the page."""
+    return st.container(border=True, key=f"lb-card-{key}", gap="small")
+
+
 def empty(title: str, text: str, *, icon: str = ":material/inbox:") -> None:
     """Say that there is nothing yet, why, and what to do; put a button below it if there is one.
 
     ``icon`` is one of Streamlit's ``:material/…:`` names (the font is on this server).
     """
-    with st.container(border=True, horizontal_alignment="center", gap="small"):
+    with st.container(border=True, horizontal_alignment="center", gap="xsmall"):
         st.markdown(f"### {icon} {title}", text_alignment="center", width="content")
         st.markdown(text, text_alignment="center", width="content")
 

@@ -13,18 +13,13 @@ from ui_streamlit.studio.dialogs import Question, ask, tell
 from ui_streamlit.studio.jobs.choosing import can_cancel, can_reset, can_retry
 from ui_streamlit.studio.visits import Visit, visit
 
-__all__ = ["ask_cancel", "ask_reset", "buttons", "may_control", "retry"]
-
-
-def may_control(here: Visit, job: Job) -> bool:
-    """Say whether this visitor may stop or repeat that job."""
-    is_own = job.created_by == here.actor.id
-    return here.may("jobs.control") or (is_own and here.may("jobs.control_own"))
+__all__ = ["ask_cancel", "ask_reset", "buttons", "retry"]
 
 
 def buttons(here: Visit, jobs: Sequence[Job], *, key: str) -> None:
     """Draw the buttons that make sense for ``jobs``; with several, each tells how many it means."""
-    mine = [job for job in jobs if may_control(here, job)]
+    queue = here.workbench.queue
+    mine = [job for job in jobs if queue.may_control(job, here.actor)]
     for label, icon, fits, do in (
         ("Cancel", ":material/cancel:", can_cancel, ask_cancel),
         ("Retry", ":material/replay:", can_retry, retry),

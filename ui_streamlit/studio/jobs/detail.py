@@ -15,7 +15,7 @@ from ui_streamlit.studio.jobs.people import name_of
 from ui_streamlit.studio.jobs.rows import bar
 from ui_streamlit.studio.jobs.words import elapsed_s, progress_line, state_word
 from ui_streamlit.studio.navigation import page
-from ui_streamlit.studio.pieces import chip, empty
+from ui_streamlit.studio.pieces import card, chip, empty
 from ui_streamlit.studio.visits import Visit, live
 
 __all__ = ["draw_job"]
@@ -35,7 +35,7 @@ def draw_job(here: Visit, job_id: str) -> None:
         )
         return
     now = current_time()
-    with st.container(border=True):
+    with card("job"):
         _draw_head(here, job, now)
         _draw_facts(here, job, now)
     _draw_results(here, job)

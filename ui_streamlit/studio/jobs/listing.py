@@ -56,9 +56,12 @@ def draw_filters(here: Visit) -> Filter:
 @live("jobs.view", every_s=2)
 def draw_list(here: Visit, wanted: Filter) -> None:
     """Draw the jobs that match; refreshes itself."""
-    everything = here.workbench.queue.all()
+    queue = here.workbench.queue
+    everything = queue.all()
     found = choosing.chosen(everything, wanted)
     _draw_counts(everything)
+    if not any(worker.is_alive for worker in queue.workers()):
+        _draw_no_worker(everything)
     if not everything:
         empty(
             "No jobs yet",
@@ -87,6 +90,16 @@ def _draw_counts(jobs: Sequence[Job]) -> None:
         numbers[job.state] += 1
     parts = [f"{number} {STATES[state].label.lower()}" for state, number in numbers.items()]
     st.caption(f"{wording.count(len(jobs), 'job')}: " + ", ".join(parts) if jobs else "")
+
+
+def _draw_no_worker(jobs: Sequence[Job]) -> None:
+    waiting = sum(job.state == "pending" for job in jobs)
+    if waiting:
+        st.warning(
+            f"No worker is running, so {wording.count(waiting, 'job')} must wait. "
+            "The server starts one by itself; alone, it is `lightbox worker`.",
+            icon=":material/warning:",
+        )
 
 
 def _draw_batch(here: Visit, shown: Sequence[Job]) -> None:

@@ -12,7 +12,7 @@ from ui_streamlit.studio import wording
 from ui_streamlit.studio.jobs import actions
 from ui_streamlit.studio.jobs.words import progress_line, state_word
 from ui_streamlit.studio.navigation import page
-from ui_streamlit.studio.pieces import chip
+from ui_streamlit.studio.pieces import card, chip
 from ui_streamlit.studio.visits import Visit
 
 __all__ = ["PICK", "bar", "draw_row"]
@@ -23,7 +23,7 @@ PICK = "pick-job-"
 def draw_row(here: Visit, job: Job, *, who: str, now: datetime) -> None:
     """Draw ``job``; ``who`` is the name of the one that started it."""
     title = job.title or job.task
-    with st.container(border=True, key=f"job-row-{job.id}", gap="xsmall"):
+    with card(f"job-{job.id}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.checkbox(f"Choose {title}", key=PICK + job.id, label_visibility="collapsed")
             st.page_link(

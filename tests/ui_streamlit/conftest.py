@@ -1,0 +1,35 @@
+"""A studio for each test: signed in as nobody, with sign-in on; or open to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.settings import Settings
+from engine.workbench import shared_workbench
+from tests.ui_streamlit.studio import Studio
+from ui_streamlit.studio import visits
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    """A studio that asks for sign-in; nobody has signed in yet."""
+    yield from _studio(tmp_path, monkeypatch, auth="on")
+
+
+@pytest.fixture
+def open_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    """A studio without sign-in: everybody is the visitor."""
+    yield from _studio(tmp_path, monkeypatch, auth="off")
+
+
+def _studio(home: Path, monkeypatch: pytest.MonkeyPatch, *, auth: str) -> Iterator[Studio]:
+    monkeypatch.setenv("LIGHTBOX_HOME", str(home / "home"))
+    monkeypatch.setenv("LIGHTBOX_AUTH", auth)
+    workbench = shared_workbench(Settings.from_env())
+    studio = Studio(workbench=workbench)
+    monkeypatch.setattr(visits, "request_cookies", lambda: studio.cookies)
+    yield studio
+    workbench.close()
