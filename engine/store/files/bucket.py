@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BucketPlace"]
 
-_PART_BYTES: Final = 16 << 20
+_PART_BYTES: Final = 8 << 20
 _PARTS_AT_ONCE: Final = 2
 _LONGEST_LINK_S: Final = 7 * 24 * 3600  # of signature version 4
 
@@ -69,7 +69,7 @@ class BucketPlace:
                 "read_timeout": 60,
                 "retries": {"max_attempts": 3, "mode": "standard"},
             },
-            default_block_size=_PART_BYTES // 2,
+            default_block_size=_PART_BYTES,
             use_listings_cache=False,  # other processes write too
             skip_instance_cache=True,
         )
@@ -132,6 +132,12 @@ class BucketPlace:
     def local_path(self, sha256: str) -> Path | None:  # noqa: ARG002 – as the seam
         """Return nothing: the file lies elsewhere."""
         return None
+
+    def ping(self) -> str:
+        """Ask the bucket for the name of one object."""
+        bucket, _, prefix = self.root.partition("/")
+        self.filesystem.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        return f"The bucket of {self.address} answers."
 
     @contextmanager
     def telling(self, doing: str) -> Iterator[None]:

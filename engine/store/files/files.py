@@ -213,6 +213,17 @@ class Files:
         with self.place.telling(f"file {names.checked(sha256)}"):
             return self.place.remove_if_older(sha256, datetime.max.replace(tzinfo=UTC))
 
+    def ping(self) -> str:
+        """Return a sentence when files can be kept now; cheap enough to be asked once a minute.
+
+        Raises
+        ------
+        DiskShortError, RemoteError, SettingsError
+            When not.
+        """
+        with self.place.telling("a few bytes"):
+            return self.place.ping()
+
     def collect(
         self,
         store: Store,
@@ -220,6 +231,8 @@ class Files:
         dry_run: bool = True,
         older_than_s: float = 3600,
         also_kept: Collection[str] = (),
+        also_read: Collection[Path] = (),
+        everything: bool = False,
         tell: Callable[[float, str], None] = lambda _fraction, _stage: None,
     ) -> Garbage:
         """Find files that no record names and, unless ``dry_run``, remove them.
@@ -234,22 +247,27 @@ class Files:
             Files that were put more recently stay: their record may not be written yet.
         also_kept
             Names that something outside the records needs, such as the manifests of backups.
+        also_read
+            Folders besides the records whose JSON files may name files: checkpoints of jobs.
+        everything
+            Go on even where no record names any of many files: lost records look like that.
         tell
             Is given fraction and stage while it works; may raise to stop.
 
         Raises
         ------
         RequestError
-            When ``older_than_s`` is negative.
-        LightboxError
-            When a collection is damaged: what it names is unknown, so nothing may go.
+            When ``older_than_s`` is negative, or all of many files would go without
+            ``everything``.
+        DamagedStoreError
+            When a collection cannot be read: what it names is unknown, so nothing may go.
         """
         return collecting.collect(
             self,
-            store,
             dry_run=dry_run,
             older_than_s=older_than_s,
-            also_kept=also_kept,
+            everything=everything,
+            kept=collecting.Kept(store=store, names=also_kept, folders=also_read),
             tell=tell,
         )
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, final
 from engine.errors import DiskShortError, LightboxError, NotFoundError, SettingsError
 from engine.store.disk import sync_folder
 from engine.store.files import names
+from engine.store.files.spooling import spooled
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -94,6 +95,11 @@ class FolderPlace:
     def local_path(self, sha256: str) -> Path | None:
         """Return the stored file's own path."""
         return self._path(sha256)
+
+    def ping(self) -> str:
+        """Write and remove a few bytes."""
+        with spooled(b"ping", self.incoming):
+            return f"Files can be written to {self.address}."
 
     @contextmanager
     def telling(self, doing: str) -> Iterator[None]:

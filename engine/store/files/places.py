@@ -68,6 +68,10 @@ class Place(Protocol):
         """Return the path of the stored file itself where it lies on this machine."""
         ...
 
+    def ping(self) -> str:
+        """Return a sentence when files can be kept here now; cheap enough for once a minute."""
+        ...
+
     def telling(self, doing: str) -> AbstractContextManager[None]:
         """Turn what the libraries raise inside into a :class:`LightboxError` that says it."""
         ...

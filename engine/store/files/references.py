@@ -8,11 +8,11 @@ left out; its hashes name lines, not files.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["names_in", "referenced"]
+__all__ = ["in_json_files", "in_records", "names_in"]
 
 _DIGITS: Final = 64
 _RUN: Final = re.compile(rb"[0-9a-f]{64,}")
@@ -20,12 +20,23 @@ _CHUNK_BYTES: Final = 1 << 22
 _LEFT_OUT: Final = ("audit",)
 
 
-def referenced(records: Path) -> set[str]:
+def in_records(records: Path) -> set[str]:
     """Return the names of all files that anything below the folder ``records`` refers to."""
+    return _in_files(
+        path
+        for path in records.rglob("*")
+        if path.relative_to(records).parts[0] not in _LEFT_OUT and path.is_file()
+    )
+
+
+def in_json_files(folder: Path) -> set[str]:
+    """Return the names of all files that a JSON file below ``folder`` refers to."""
+    return _in_files(folder.rglob("*.json"))
+
+
+def _in_files(paths: Iterable[Path]) -> set[str]:
     found: set[str] = set()
-    for path in sorted(records.rglob("*")):
-        if path.relative_to(records).parts[0] in _LEFT_OUT or not path.is_file():
-            continue
+    for path in paths:
         try:
             for text in _overlapping(path):
                 found |= names_in(text)
