@@ -22,6 +22,7 @@
     │   └── NewerStoreError        the records were written by a newer Lightbox
     ├── DamagedFileError           a stored file is not what its name says it is
     ├── RemoteError                a service outside does not answer, or answers nonsense
+    ├── JobCancelledError          a job was told to stop; its state is saved
     └── BusyError                  the queue is full; try again later
         ├── RateLimitedError       one person or address asked too often; try again later
         └── SignInPausedError      too many wrong passwords; wait, then try again
@@ -41,6 +42,7 @@ __all__ = [
     "DamagedStoreError",
     "DiskShortError",
     "InputError",
+    "JobCancelledError",
     "LightboxError",
     "MemoryShortError",
     "MissingBackendError",
@@ -179,6 +181,12 @@ class RemoteError(LightboxError):
     """Object storage, message queue or external model does not answer, refuses, or lies."""
 
     code = "remote_failed"
+
+
+class JobCancelledError(LightboxError):
+    """A job was told to stop: it saves its state and lets this error pass."""
+
+    code = "job_cancelled"
 
 
 class BusyError(LightboxError):

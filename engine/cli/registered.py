@@ -9,11 +9,13 @@ from engine.cli.eyes import EYES
 from engine.cli.people import PEOPLE
 from engine.cli.serve import SERVE
 from engine.cli.spine import SPINE
+from engine.cli.worker import WORKER
 
 __all__ = ["COMMANDS"]
 
 COMMANDS: tuple[Command, ...] = (
     SERVE,
+    WORKER,
     EYES,
     SPINE,
     PEOPLE,

@@ -339,7 +339,7 @@ def test_forecast_of_a_decode_covers_its_real_peak(kind: str, tmp_path: Path) ->
         files[-1].write_bytes(file.getvalue())
     command = [sys.executable, "-c", PEAK, *map(str, files)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
     needed = float(done.stdout)
     forecast = forecast_decode_mb(read_header(files[0].read_bytes()))

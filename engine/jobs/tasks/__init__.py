@@ -1,0 +1,18 @@
+"""Every kind of work that Lightbox does in the background, by name.
+
+Each task is declared in a module of this package; what runs is imported in the job's own process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from engine.jobs.task import Task
+
+__all__ = ["TASKS"]
+
+_ALL: Final[tuple[Task, ...]] = ()
+
+TASKS: Final[Mapping[str, Task]] = MappingProxyType({task.name: task for task in _ALL})
