@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engine.errors import MissingBackendError, ModelError
 from engine.inference import cards, model_files, runtimes
-from engine.inference.cards import InputSpec, ModelCard, VolumeSpec
+from engine.inference.cards import FreeSizeSpec, InputSpec, ModelCard, VolumeSpec
 from engine.inference.openvino_library import is_installed, load_openvino
 
 __all__ = [
@@ -149,20 +149,24 @@ def compare_precisions(
     )
 
 
-def made_up_probes(spec: InputSpec | VolumeSpec) -> NDArray[np.float32]:
+def made_up_probes(spec: InputSpec | FreeSizeSpec | VolumeSpec) -> NDArray[np.float32]:
     """Return ``(4, C, H, W) float32`` pictures in the network's range: smooth to noisy.
 
-    For a network that takes volumes they are ``(2, 1, I, J, K)`` in −1..1, some 64 voxels a side.
+    For a network that takes volumes they are ``(2, 1, I, J, K)``, some 64 voxels a side, and for
+    pictures of any size ``(2, C, H, W)``, some 256 pixels a side; both in −1..1.
     They are the same on every call.
     """
     random = np.random.default_rng(0)
-    if isinstance(spec, VolumeSpec):
-        side = spec.side_multiple * max(1, min(64, spec.largest_side) // spec.side_multiple)
-        coarse = random.uniform(-1.0, 1.0, (2, 1, *(3 * (-(-side // 4),))))
-        for axis in (2, 3, 4):
+    if not isinstance(spec, InputSpec):
+        wanted = 64 if isinstance(spec, VolumeSpec) else 256
+        side = spec.side_multiple * max(1, min(wanted, spec.largest_side) // spec.side_multiple)
+        axes = len(spec.shape) - 1
+        coarse = random.uniform(-1.0, 1.0, (2, spec.shape[0], *(axes * (-(-side // 4),))))
+        for axis in range(2, 2 + axes):
             coarse = coarse.repeat(4, axis=axis)
-        volumes: NDArray[np.float32] = coarse[:, :, :side, :side, :side].astype(np.float32)
-        return volumes
+        cut = (slice(None), slice(None), *(slice(side),) * axes)
+        free: NDArray[np.float32] = coarse[cut].astype(np.float32)
+        return free
     depth, height, width = spec.shape
     pictures = np.empty((_PROBE_COUNT, depth, height, width))
     for index in range(_PROBE_COUNT):

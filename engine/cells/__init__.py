@@ -1,0 +1,5 @@
+"""Blood cells in a picture of a smear: boxes with names, from a network or by classical rules."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
