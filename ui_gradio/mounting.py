@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import gradio as gr
 from fastapi import APIRouter, FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
+from api.cors import allow_origins
 from engine.settings import Settings
 from ui_gradio.admission import Admission
 from ui_gradio.forgetful import forget_values, keep_no_statistics
@@ -67,17 +67,5 @@ def mount_page(app: FastAPI, settings: Settings, *, rules: GateRules, files: API
         )
     forget_values(app, rules.blocks)
     app.add_middleware(cast("Any", Gate), rules=rules)
-    _allow_origins(app, settings)
+    allow_origins(app, settings)
     return app
-
-
-def _allow_origins(app: FastAPI, settings: Settings) -> None:
-    """Let the pages of the settings call us; outermost, so that refusals carry the headers too."""
-    if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.allowed_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Content-Type"],
-            expose_headers=["Retry-After"],
-        )

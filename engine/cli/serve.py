@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from engine.cli.command import Command
@@ -25,6 +26,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     host, port = options.host or settings.host, options.port or settings.port
     shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::") else host  # noqa: S104 – compared
     print(f"Lightbox starts at http://{shown}:{port}", file=sys.stderr)
+    # The application reads the settings again, and prints its own address.
+    os.environ |= {"LIGHTBOX_HOST": host, "LIGHTBOX_PORT": str(port)}
     # Named by text: the command line knows that an application exists, not what is in it.
     uvicorn.run(
         "app:create_app",

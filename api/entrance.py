@@ -1,0 +1,51 @@
+"""Puts the door and everything of ours that it needs on an application."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from fastapi import FastAPI
+
+from api.account_routes import build_account_router
+from api.administration_routes import build_administration_router
+from api.asking import Desk
+from api.cors import allow_origins
+from api.door import Door
+from api.file_routes import build_file_router
+from api.job_routes import build_job_router
+from api.monitoring_routes import build_monitoring_router
+from api.pages.frame import web_router
+from api.pages.passwords import build_password_router
+from api.pages.registering import build_registering_router
+from api.pages.signing_in import build_signing_in_router
+from engine.settings import Settings
+from engine.workbench import shared_workbench
+
+__all__ = ["add_door", "add_routes", "desk_of"]
+
+
+def desk_of(settings: Settings) -> Desk:
+    """Return what the routes and the door of one process work with."""
+    return Desk(settings=settings, workbench=lambda: shared_workbench(settings))
+
+
+def add_routes(app: FastAPI, desk: Desk) -> None:
+    """Add the plain routes of the studio."""
+    for build in (
+        build_account_router,
+        build_job_router,
+        build_file_router,
+        build_monitoring_router,
+        build_administration_router,
+    ):
+        app.include_router(build(desk))
+
+
+def add_door(app: FastAPI, desk: Desk) -> None:
+    """Close the door in front of ``app`` and add the pages to open it; call it last of all."""
+    app.include_router(web_router())
+    app.include_router(build_signing_in_router(desk))
+    app.include_router(build_registering_router(desk))
+    app.include_router(build_password_router(desk))
+    app.add_middleware(cast("Any", Door), settings=desk.settings, workbench=desk.workbench)
+    allow_origins(app, desk.settings)

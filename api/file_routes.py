@@ -1,0 +1,67 @@
+"""Stored files by content hash: a link into S3 where they live there, else the bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from api.asking import Desk, asked_by, in_thread
+from engine.errors import NotFoundError
+
+__all__ = ["build_file_router"]
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_NAME: Final = re.compile(r"[^A-Za-z0-9._ -]+")
+_PIECE: Final = 1 << 20
+_LINK_S: Final = 60
+
+
+def build_file_router(desk: Desk) -> APIRouter:
+    """Return ``GET /files/{sha256}``."""
+    router = APIRouter(tags=["files"])
+
+    @router.get("/files/{sha256}", response_class=Response)
+    async def download(request: Request, sha256: str) -> Response:
+        """Download a stored file; `name` is what the browser should call it.
+
+        A file in object storage is answered with a redirect to a link that holds for a minute.
+        """
+        asked_by(request, "files.read")
+        if _HASH.fullmatch(sha256) is None:
+            raise NotFoundError("A file is named by its SHA-256, 64 digits from 0 to f.")
+        name = _file_name(request.query_params.get("name", ""), sha256)
+        files = desk.workbench().files
+        link = await in_thread(lambda: files.link(sha256, name=name, expires_s=_LINK_S))
+        if link is not None:
+            return RedirectResponse(link, status_code=303, headers={"Cache-Control": "no-store"})
+        size = await in_thread(lambda: files.size(sha256))
+        stream = await in_thread(lambda: files.open(sha256))
+        return StreamingResponse(
+            _pieces(stream),
+            media_type="application/octet-stream",
+            headers={
+                "Content-Length": str(size),
+                "Content-Disposition": f'attachment; filename="{name}"',
+                "Content-Security-Policy": "default-src 'none'; sandbox",
+                "Cache-Control": "private, no-cache",
+                "ETag": f'"{sha256}"',
+            },
+        )
+
+    return router
+
+
+def _file_name(wanted: str, sha256: str) -> str:
+    """Return a harmless name for the browser to save under."""
+    name = _NAME.sub("_", wanted).strip(" .")[:120]
+    return name or sha256[:16]
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    with stream:
+        while piece := stream.read(_PIECE):
+            yield piece
