@@ -69,7 +69,7 @@ class Sampler:
         """Return jobs by state and the oldest's wait; (None, None) when the records fail us."""
         try:
             queue = self.sources.queue()
-            counts: dict[str, int] = dict(queue.counts())
+            counts = {str(state): number for state, number in queue.counts().items()}
             self._told_fault = ""
             return counts, queue.oldest_pending_age_s() if counts["pending"] else None
         except LightboxError:
