@@ -31,5 +31,6 @@ def _studio(home: Path, monkeypatch: pytest.MonkeyPatch, *, auth: str) -> Iterat
     workbench = shared_workbench(Settings.from_env())
     studio = Studio(workbench=workbench)
     monkeypatch.setattr(visits, "request_cookies", lambda: studio.cookies)
+    monkeypatch.setattr(visits, "request_address", lambda: "192.0.2.7")
     yield studio
     workbench.close()

@@ -52,10 +52,10 @@ def tell(sentence: str) -> None:
 
 
 def answer_question() -> None:
-    """Open the question that was asked in the run before, if any."""
-    question = st.session_state.pop(_ASKED, None)
+    """Open the question that was asked and not answered yet, if any."""
+    question = st.session_state.get(_ASKED)
     if question is not None:
-        st.dialog(question.title)(_draw)(question)
+        st.dialog(question.title, on_dismiss=_forget)(_draw)(question)
 
 
 def show_told() -> None:
@@ -74,6 +74,7 @@ def _draw(question: Question) -> None:
         ready = st.text_input(label, key="studio_typed").strip() == question.typed
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep everything as it is", key="studio_keep"):
+            _forget()
             st.rerun()
         agreed = st.button(question.button, type="primary", disabled=not ready, key="studio_agree")
     if not agreed:
@@ -83,4 +84,9 @@ def _draw(question: Question) -> None:
         tell(question.act(visit(question.action)))
         done = True
     if done:
+        _forget()
         st.rerun()
+
+
+def _forget() -> None:
+    st.session_state.pop(_ASKED, None)

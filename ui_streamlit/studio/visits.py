@@ -57,7 +57,7 @@ def arrive() -> Visit:
     from engine.workbench import shared_workbench  # opens the store: not at import
 
     workbench = shared_workbench(Settings.from_env())
-    address = st.context.ip_address or ""
+    address = request_address()
     if not workbench.settings.auth:
         return Visit(actor=replace(VISITOR, address=address), workbench=workbench)
     from engine.people.sessions import COOKIE
@@ -104,6 +104,11 @@ def live(
 def request_cookies() -> Mapping[str, str]:
     """Return the cookies that the browser sent when it connected."""
     return st.context.cookies
+
+
+def request_address() -> str:
+    """Return the network address that the browser connected from, empty when unknown."""
+    return st.context.ip_address or ""
 
 
 def _show_signed_out(arrived: Visit) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 __all__ = ["ago", "count", "duration", "megabytes", "moment", "percent", "plain", "size"]
+
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>$~#|]|:(?=[a-zA-Z/+-])")
 
 
 def moment(when: datetime | None, *, zone: tzinfo | None = None) -> str:
@@ -108,10 +112,10 @@ def count(number: int, one: str, many: str = "") -> str:
 def plain(text: str) -> str:
     r"""Keep a name from being read as markup where Streamlit takes Markdown.
 
-    >>> plain("a_b *c* [d]")
-    'a\\_b \\*c\\* \\[d\\]'
+    >>> plain("a_b *c* [d] :red: e: f")
+    'a\\_b \\*c\\* \\[d\\] \\:red: e: f'
     """
-    return "".join(f"\\{sign}" if sign in r"\`*_[]<>$~:#" else sign for sign in text)
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 def _visitor_zone() -> tzinfo:

@@ -17,6 +17,7 @@ from ui_streamlit.studio.jobs.words import elapsed_s, progress_line, state_word
 from ui_streamlit.studio.navigation import page
 from ui_streamlit.studio.pieces import card, chip, empty
 from ui_streamlit.studio.visits import Visit, live
+from ui_streamlit.studio.wording import plain
 
 __all__ = ["draw_job"]
 
@@ -51,9 +52,9 @@ def _draw_head(here: Visit, job: Job, now: datetime) -> None:
         actions.buttons(here, [job], key=f"job-{job.id}")
     line = progress_line(job, now=now)
     if job.state == "failed":
-        st.error(job.error or "It ended without a reason.", icon=":material/error:")
+        st.error(plain(job.error) or "It ended without a reason.", icon=":material/error:")
     elif job.paused_because:
-        st.warning(job.paused_because, icon=":material/pause_circle:")
+        st.warning(plain(job.paused_because), icon=":material/pause_circle:")
     else:
         st.html(f'{bar(job)}<p class="lb-line"><span>{escape(line)}</span></p>')
 
@@ -105,7 +106,7 @@ def _draw_result(here: Visit, result: ResultRef) -> None:
             page("backups"), label=title, icon=":material/inventory_2:", query_params=query
         )
     else:
-        st.markdown(f":material/check: {wording.plain(title)}")
+        st.markdown(f":material/check: {plain(title)}")
 
 
 def _draw_log(here: Visit, job: Job) -> None:
