@@ -9,6 +9,7 @@ from engine.cli.eyes import EYES
 from engine.cli.people import PEOPLE
 from engine.cli.serve import SERVE
 from engine.cli.spine import SPINE
+from engine.cli.store import STORE
 from engine.cli.worker import WORKER
 
 __all__ = ["COMMANDS"]
@@ -20,5 +21,6 @@ COMMANDS: tuple[Command, ...] = (
     SPINE,
     PEOPLE,
     AUDIT,
+    STORE,
     DOCTOR,
 )

@@ -9,9 +9,20 @@ from __future__ import annotations
 
 from engine.store.collections import Collection
 from engine.store.identity import new_id, now
+from engine.store.recovery import Damage, Recovery
 from engine.store.several import Several
 from engine.store.snapshots import Snapshot
 from engine.store.store import Store
 from engine.store.transactions import Transaction
 
-__all__ = ["Collection", "Several", "Snapshot", "Store", "Transaction", "new_id", "now"]
+__all__ = [
+    "Collection",
+    "Damage",
+    "Recovery",
+    "Several",
+    "Snapshot",
+    "Store",
+    "Transaction",
+    "new_id",
+    "now",
+]

@@ -84,12 +84,13 @@ class Codec(Generic[R]):
 
 def codec_of(kind: type[R]) -> Codec[R]:
     """Return the codec of a kind of record, the same one each time."""
-    return cast("Codec[R]", _made_once(kind))
+    codec = _made.get(kind)
+    if codec is None:
+        codec = _made[kind] = Codec(kind)
+    return cast("Codec[R]", codec)
 
 
-@functools.cache
-def _made_once(kind: type[Any]) -> Codec[Any]:
-    return Codec(kind)
+_made: dict[type[Record], Codec[Any]] = {}
 
 
 def _plain(value: object) -> object:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar, final
 
+from engine.errors import DamagedStoreError, NewerStoreError
 from engine.store import intents
 from engine.store.codec import codec_of
 from engine.store.disk import Paths, put_in_place, sync_folder, write_aside
-from engine.store.identity import now
-from engine.store.layout import TornError, pack
+from engine.store.layout import TornError, unpack
 from engine.store.locks import locked
 from engine.store.reading import FileVersion, damaged, is_unchanged, read_file, version_of
 from engine.store.records import Record
@@ -113,6 +113,41 @@ class Collection(Generic[R]):
             return cached[1]
         return self._load(None if cached is None else cached[1])
 
+    def replaceable(self) -> Snapshot[R]:
+        """Return what a restore replaces: the present version, or nothing where none is readable.
+
+        The caller holds the lock. A file that cannot be read is kept aside.
+        """
+        try:
+            return self.read_locked()
+        except (DamagedStoreError, NewerStoreError):
+            self.paths.set_aside()
+            return self._empty
+
+    def taken(self, content: bytes) -> dict[str, bytes]:
+        """Return the lines of a file that was saved from this collection, in the present form.
+
+        Raises
+        ------
+        DamagedStoreError
+            When it is not whole, is of another collection, or a record in it cannot be read.
+        NewerStoreError
+            When a newer Lightbox has written it.
+        """
+        try:
+            about, lines = unpack(content)
+            if about.collection != self.name:
+                raise TornError(f"it holds {about.collection}")
+        except TornError as error:
+            raise DamagedStoreError(
+                f"The {self.name} that should be restored are damaged: {error}. Nothing was "
+                f"changed; choose another backup."
+            ) from error
+        require_known(about.schema, self.schema, name=self.name)
+        lines = migrated(lines, about.schema, self.schema)
+        self._empty.next(lines, {}).values()
+        return lines
+
     def _load(self, earlier: Snapshot[R] | None) -> Snapshot[R]:
         try:
             version, about, lines = read_file(self.paths.current)
@@ -127,7 +162,9 @@ class Collection(Generic[R]):
         snapshot = Snapshot(
             name=self.name,
             version=about.version,
-            schema=about.schema,
+            schema=self.schema.version,
+            stored_schema=about.schema,
+            written_at=about.written_at,
             lines=lines,
             codec=self.codec,
             records=None if earlier is None else earlier.decoded_as(lines),
@@ -144,7 +181,7 @@ class Collection(Generic[R]):
 
     def commit(self, outcome: Snapshot[R]) -> None:
         """Write a version and put it in place; the caller holds the lock."""
-        write_aside(self.paths.aside, self.packed(outcome))
+        write_aside(self.paths.aside, outcome.parts())
         put_in_place(self.paths, self.paths.aside)
         sync_folder(self.folder)
         self.remember(outcome)
@@ -152,13 +189,3 @@ class Collection(Generic[R]):
     def remember(self, snapshot: Snapshot[R]) -> None:
         """Take a version that was just put in place, under the lock, for the present one."""
         self._cached = version_of(self.paths.current), snapshot
-
-    def packed(self, snapshot: Snapshot[R]) -> list[bytes]:
-        """Return the parts of the file of a version."""
-        return pack(
-            snapshot.lines,
-            collection=self.name,
-            schema=self.schema.version,
-            version=snapshot.version,
-            at=now(),
-        )[1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import DiskShortError, StoreError
+from engine.store.identity import now
 
 __all__ = ["Paths", "put_in_place", "sync_folder", "write_aside", "write_whole"]
 
@@ -33,6 +34,27 @@ class Paths:
         self.joint = folder / f".{name}.joint"
         # The version before, on its way to being the previous one.
         self.kept = folder / f".{name}.kept"
+
+    def keep_form(self, version: int) -> None:
+        """Keep the current file, which has a stored form that is about to be left behind."""
+        copy = self.current.with_name(f"{self.current.stem}.form{version}.json")
+        with told_failures(copy):
+            copy.unlink(missing_ok=True)
+            _name_also(self.current, copy)
+
+    def set_aside(self) -> Path | None:
+        """Give the current file a name that says that it is damaged; return it if there was one.
+
+        Killed just after, the collection is known to be gone, and its previous version is offered.
+        """
+        moment = f"{now():%Y%m%dT%H%M%S%f}"
+        aside = self.current.with_name(f"{self.current.stem}.damaged-{moment}.json")
+        with told_failures(self.current):
+            try:
+                self.current.rename(aside)
+            except FileNotFoundError:
+                return None
+        return aside
 
 
 def write_aside(path: Path, parts: Iterable[bytes]) -> None:
@@ -121,11 +143,18 @@ def _write_all(descriptor: int, part: bytes) -> None:
 def _keep(paths: Paths) -> bool:
     """Give the current file a second name; return whether there was one."""
     try:
-        os.link(paths.current, paths.kept)
+        _name_also(paths.current, paths.kept)
     except FileNotFoundError:
         return False
+    return True
+
+
+def _name_also(path: Path, other: Path) -> None:
+    try:
+        os.link(path, other)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        shutil.copyfile(paths.current, paths.kept)  # a file system without hard links
-    return True
+        shutil.copyfile(path, other)  # a file system without hard links

@@ -67,8 +67,8 @@ class About:
 
 def pack(
     lines: Mapping[str, bytes], *, collection: str, schema: int, version: int, at: datetime
-) -> tuple[About, list[bytes]]:
-    """Return the first line's content and the parts of the file.
+) -> list[bytes]:
+    """Return the parts of the file: its first line, and the rest.
 
     ``lines`` maps ids to the stored form of their record, as bytes ``"id":{…}``.
     """
@@ -84,7 +84,7 @@ def pack(
     )
     first = orjson.dumps({"_about": {"1": about}}, option=orjson.OPT_UTC_Z)[:-1] + b","
     assert len(first) < FIRST_LINE_BYTES, "names of collections are short"
-    return about, [first.ljust(FIRST_LINE_BYTES - 1) + b"\n", body]
+    return [first.ljust(FIRST_LINE_BYTES - 1) + b"\n", body]
 
 
 def peek(first: bytes) -> About:

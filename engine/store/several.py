@@ -36,9 +36,12 @@ class Several:
 
 
 @contextmanager
-def several(collections: Mapping[str, Collection[Any]]) -> Iterator[Several]:
+def several(
+    collections: Mapping[str, Collection[Any]], *, over_damage: bool = False
+) -> Iterator[Several]:
     """Hold the locks of all ``collections`` and write all changes when the block ends, or none.
 
+    With ``over_damage``, a collection that cannot be read counts as empty, its file kept aside.
     Killed between two of the files, the rest is done by whoever opens one of them next.
     """
     folder = next(iter(collections.values())).folder
@@ -49,7 +52,10 @@ def several(collections: Mapping[str, Collection[Any]]) -> Iterator[Several]:
         for name in sorted(collections):  # one order for all: nobody waits in a circle
             locks.enter_context(locked(collections[name].paths.lock))
         transactions = {
-            name: Transaction(collection.read_locked(), collection.codec)
+            name: Transaction(
+                collection.replaceable() if over_damage else collection.read_locked(),
+                collection.codec,
+            )
             for name, collection in collections.items()
         }
         try:
@@ -69,7 +75,7 @@ def _commit(changed: list[_Outcome]) -> None:
     digests = {}
     try:
         for collection, outcome in changed:
-            parts = collection.packed(outcome)
+            parts = outcome.parts()
             write_aside(collection.paths.joint, parts)
             digests[collection.name] = hashlib.sha256(b"".join(parts)).hexdigest()
     except BaseException:

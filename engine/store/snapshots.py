@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Generic, TypeVar, final
 
 from engine.errors import DamagedStoreError, NotFoundError
 from engine.store.codec import Codec
-from engine.store.layout import raw_of
+from engine.store.identity import now
+from engine.store.layout import pack, raw_of
 from engine.store.records import Record
 
 __all__ = ["Snapshot"]
@@ -20,10 +22,14 @@ class Snapshot(Generic[R]):
     """The records of one version of a collection, in the order in which they were first put.
 
     A record is decoded when it is first asked for and handed on to later versions that did not
-    change it. ``version`` is 0 for a collection that was never written.
+    change it. ``version`` is 0 for a collection that was never written; ``stored_schema`` is less
+    than ``schema`` while the file has an older form than what is read from it.
     """
 
-    __slots__ = ("_all", "_codec", "_indexes", "_records", "lines", "name", "schema", "version")
+    __slots__ = (
+        *("_all", "_codec", "_indexes", "_records"),
+        *("lines", "name", "schema", "stored_schema", "version", "written_at"),
+    )
 
     def __init__(
         self,
@@ -33,11 +39,15 @@ class Snapshot(Generic[R]):
         schema: int,
         lines: Mapping[str, bytes],
         codec: Codec[R],
+        stored_schema: int | None = None,
+        written_at: datetime | None = None,
         records: dict[str, R] | None = None,
     ) -> None:
         self.name = name
         self.version = version
         self.schema = schema
+        self.stored_schema = schema if stored_schema is None else stored_schema
+        self.written_at = written_at or now()
         self.lines = lines
         self._codec = codec
         self._records = {} if records is None else records
@@ -120,6 +130,31 @@ class Snapshot(Generic[R]):
         if not groups and field not in self._codec.kind.__dataclass_fields__:
             raise AttributeError(f"A {self._codec.kind.__name__} has no field {field!r}.")
         return {value: tuple(records) for value, records in groups.items()}
+
+    def content(self) -> bytes:
+        """Return a whole file of this version, for a backup; :meth:`Store.restore` takes it."""
+        return b"".join(self.parts())
+
+    def parts(self) -> list[bytes]:
+        """Return the file of this version in parts: no copy of the large one is made."""
+        return pack(
+            self.lines,
+            collection=self.name,
+            schema=self.schema,
+            version=self.version,
+            at=self.written_at,
+        )
+
+    def next(self, lines: Mapping[str, bytes], records: dict[str, R]) -> Snapshot[R]:
+        """Return the version after this one; ``records`` are those of ``lines`` known so far."""
+        return Snapshot(
+            name=self.name,
+            version=self.version + 1,
+            schema=self.schema,
+            lines=lines,
+            codec=self._codec,
+            records=records,
+        )
 
     def decoded(self) -> dict[str, R]:
         """Return a copy of what was decoded so far, for the next version."""

@@ -12,6 +12,7 @@ from engine.errors import DamagedStoreError, NotFoundError, StoreError
 from engine.store import records
 from engine.store.collections import Collection
 from engine.store.records import Record
+from engine.store.recovery import Damage, Recovery, damage_of, recover
 from engine.store.schemas import ORIGINAL, SCHEMAS, Schema
 from engine.store.several import Several, several
 from engine.store.snapshots import Snapshot
@@ -51,9 +52,13 @@ class Store:
         disk: file locks are not reliable on network drives.
     before_migration
         Called once, with the reason, before older records are rewritten in their present form
-        (a backup belongs here). When it raises, nothing is rewritten.
+        (a backup belongs here). When it raises, nothing is rewritten. The older files themselves
+        are kept in any case, as ``NAME.form1.json``.
     schemas
         The versions of the stored forms, other than the original one.
+    for_restore
+        Open also what a newer Lightbox has written: it cannot be read, but be replaced. Nothing is
+        migrated.
 
     Raises
     ------
@@ -69,6 +74,7 @@ class Store:
         *,
         before_migration: Callable[[str], object] | None = None,
         schemas: Mapping[str, Schema] = SCHEMAS,
+        for_restore: bool = False,
     ) -> None:
         self.folder = _made(folder)
         self._schemas = schemas
@@ -87,7 +93,8 @@ class Store:
         self.sessions = self._open("sessions", records.Session)
         self.activities = self._open("activities", records.Activity)
         self.backups = self._open("backups", records.BackupRecord)
-        self._migrate(before_migration)
+        if not for_restore:
+            self._migrate(before_migration)
 
     def __getitem__(self, name: str) -> Collection[Any]:
         """Return the collection called ``name``; :class:`NotFoundError` when there is none."""
@@ -127,6 +134,45 @@ class Store:
                 return {snapshot.name: snapshot for snapshot in after}
             before = after
 
+    def restore(self, contents: Mapping[str, bytes | None]) -> None:
+        """Put saved collections in place of the present ones: all of ``contents``, or nothing.
+
+        ``contents`` are files by collection as :meth:`Snapshot.content` gives them, also of an
+        older version; ``None`` empties a collection. Others stay as they are. A present collection
+        that is damaged is replaced too, its file kept aside.
+
+        Raises
+        ------
+        DamagedStoreError, NewerStoreError
+            When one of the files cannot be used; nothing was changed.
+        """
+        wanted = {
+            name: {} if content is None else self[name].taken(content)
+            for name, content in contents.items()
+        }
+        if not wanted:
+            return
+        with several({name: self[name] for name in wanted}, over_damage=True) as changes:
+            for name, lines in wanted.items():
+                changes[name].replace(lines)
+
+    def damage(self) -> tuple[Damage, ...]:
+        """Read every record of every collection; return those that cannot be read."""
+        found = (damage_of(collection) for collection in self._collections.values())
+        return tuple(damage for damage in found if damage is not None)
+
+    def recover(self, name: str) -> Recovery:
+        """Put the last good version of a damaged collection back, the damaged file kept aside.
+
+        Raises
+        ------
+        NotFoundError
+            When it is not damaged, or there is no such collection.
+        DamagedStoreError
+            When no earlier version is whole.
+        """
+        return recover(self[name])
+
     def _open(self, name: str, kind: type[R]) -> Collection[R]:
         schema = self._schemas.get(name, ORIGINAL)
         collection = Collection(self.folder, name, kind, schema=schema)
@@ -134,7 +180,7 @@ class Store:
         return collection
 
     def _migrate(self, before: Callable[[str], object] | None) -> None:
-        older = {c.name: c.read().schema for c in self._collections.values() if _is_older(c)}
+        older = {c.name: c.read().stored_schema for c in self._collections.values() if _is_older(c)}
         if not older:
             return
         reason = "before migration of " + ", ".join(
@@ -144,14 +190,16 @@ class Store:
         if before is not None:
             before(reason)
         with self.transaction(*older) as changes:
-            for name in older:
-                changes[name].touch()
+            for name, version in older.items():
+                if changes[name].is_older:  # another program may have been faster
+                    self[name].paths.keep_form(version)
+                    changes[name].touch()
         _logger.info("migrated: %s", reason.removeprefix("before migration of "))
 
 
 def _is_older(collection: Collection[Any]) -> bool:
     try:
-        return collection.read().schema < collection.schema.version
+        return collection.read().stored_schema < collection.schema.version
     except DamagedStoreError as error:
         _logger.error("%s", error)  # told again to whoever asks for it; others go on
         return False

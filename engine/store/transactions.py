@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, final
 
 from engine.errors import NotFoundError
@@ -22,21 +23,22 @@ class Transaction(Generic[R]):
     Nothing is written before the ``with`` block ends; an exception in it leaves all as it was.
     """
 
-    __slots__ = ("_base", "_changes", "_codec", "_is_touched", "_lines", "_open")
+    __slots__ = ("_base", "_changes", "_is_replaced", "_is_touched", "_lines", "_open", "codec")
 
     def __init__(self, base: Snapshot[R], codec: Codec[R]) -> None:
         self._base = base
-        self._codec = codec
+        self.codec = codec
         self._lines: dict[str, bytes] | None = None
         self._changes: dict[str, R | None] = {}
         self._is_touched = False
+        self._is_replaced = False
         self._open = True
 
     def __len__(self) -> int:
-        return len(self._base) if self._lines is None else len(self._lines)
+        return len(self.lines)
 
     def __contains__(self, name: object) -> bool:
-        return name in (self._base.lines if self._lines is None else self._lines)
+        return name in self.lines
 
     def __getitem__(self, name: str) -> R:
         """Return the record with id ``name``; :class:`NotFoundError` when there is none."""
@@ -50,7 +52,9 @@ class Transaction(Generic[R]):
 
     def get(self, name: str) -> R | None:
         """Return the record with id ``name``, or ``None``."""
-        return self._changes[name] if name in self._changes else self._base.get(name)
+        if name in self._changes:
+            return self._changes[name]
+        return None if self._is_replaced else self._base.get(name)
 
     def values(self) -> tuple[R, ...]:
         """Return all records."""
@@ -78,9 +82,9 @@ class Transaction(Generic[R]):
             program.
         """
         self._require_open()
-        raw = self._codec.encode(record)
+        raw = self.codec.encode(record)
         line = line_of(record.id, raw)
-        stored = self._codec.decode(record.id, raw)  # what cannot be read is never written
+        stored = self.codec.decode(record.id, raw)  # what cannot be read is never written
         self._changed()[record.id] = line
         self._changes[record.id] = stored
         return stored
@@ -96,8 +100,25 @@ class Transaction(Generic[R]):
 
     def clear(self) -> None:
         """Remove all records."""
-        for name in tuple(self._base.lines if self._lines is None else self._lines):
-            self.remove(name)
+        self.replace({})
+
+    @property
+    def lines(self) -> Mapping[str, bytes]:
+        """The lines of the file by id, as they would be written now."""
+        return self._base.lines if self._lines is None else self._lines
+
+    def replace(self, lines: Mapping[str, bytes]) -> None:
+        """Put the whole content of another version in place of this one's."""
+        self._require_open()
+        self._lines = dict(lines)
+        self._is_replaced = True
+        wanted = self._base.next(self._lines, self._base.decoded_as(self._lines))
+        self._changes = {record.id: record for record in wanted}  # decoded, so it can be read
+
+    @property
+    def is_older(self) -> bool:
+        """Whether the file has an older form than what is read from it."""
+        return self._base.stored_schema < self._base.schema
 
     def touch(self) -> None:
         """Write a new version even if no record was changed, in the present stored form."""
@@ -110,23 +131,16 @@ class Transaction(Generic[R]):
     def outcome(self) -> Snapshot[R] | None:
         """Return the next version, or ``None`` when it would be as the one before."""
         base = self._base
-        lines = base.lines if self._lines is None else self._lines
+        lines = self.lines
         if not self._is_touched and (lines is base.lines or lines == base.lines):
             return None
-        records = base.decoded()
+        records = {} if self._is_replaced else base.decoded()
         for name, record in self._changes.items():
             if record is None:
                 records.pop(name, None)
             else:
                 records[name] = record
-        return Snapshot(
-            name=base.name,
-            version=base.version + 1,
-            schema=base.schema,
-            lines=lines,
-            codec=self._codec,
-            records=records,
-        )
+        return base.next(lines, records)
 
     def _changed(self) -> dict[str, bytes]:
         if self._lines is None:

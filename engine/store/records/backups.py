@@ -16,9 +16,12 @@ __all__ = ["BackupRecord"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupRecord(Record):
-    """One backup; ``good`` only after it was restored into a scratch home and compared."""
+    """One backup; ``good`` only after it was restored into a scratch home and compared.
 
-    state: Literal["making", "rehearsing", "good", "bad"] = "making"
+    ``found`` is an archive that lay in the folder of backups and has not been looked at yet.
+    """
+
+    state: Literal["making", "rehearsing", "good", "bad", "found"] = "making"
     reason: str = ""
     created_by: str = ""
     finished_at: datetime | None = None
