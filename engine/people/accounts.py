@@ -434,7 +434,8 @@ class Accounts:
     def _tries(self) -> Tries:
         if self._counted is None:
             path = self._settings.home / "secrets" / "tries.json"
-            self._counted = Tries(path, key=session_key(self._settings))
+            key = session_key(self._settings)
+            self._counted = Tries(path, key=key, clock=lambda: self._clock().timestamp())
         return self._counted
 
     def _first(self, email: str, password: str) -> User:
