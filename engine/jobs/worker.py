@@ -44,7 +44,7 @@ class Worker:
 
     def __init__(self, settings: Settings, *, tasks: Mapping[str, Task] | None = None) -> None:
         self._settings = settings
-        self._queue = Queue(Store(settings.home / "records"), settings, tasks=tasks)
+        self._queue = Queue(_open_store(settings), settings, tasks=tasks)
         self._guard = MemoryGuard(floor_mb=settings.memory_floor_mb)
         self._cores = settings.worker_cores or os.cpu_count() or 1
         self._launched: dict[str, LaunchedJob] = {}
@@ -239,6 +239,17 @@ class Worker:
                 self._settle(one)
             except (LightboxError, OSError):  # whoever comes next finds the job left behind
                 _log.exception("the end of job %s could not be written", one.job.id)
+
+
+def _open_store(settings: Settings) -> Store:
+    """Open the records; older ones are saved before they get their present form."""
+
+    def save(reason: str) -> object:
+        from engine.backups.migrating import keep_before_migration
+
+        return keep_before_migration(settings, reason)
+
+    return Store(settings.home / "records", before_migration=save)
 
 
 def _how(code: int, one: LaunchedJob) -> str:

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.jobs.task import Task
+from engine.jobs.tasks.sample_data import SAMPLE_DATA
 
 __all__ = ["TASKS"]
 
-_ALL: Final[tuple[Task, ...]] = ()
+_ALL: Final[tuple[Task, ...]] = (SAMPLE_DATA,)
 
 TASKS: Final[Mapping[str, Task]] = MappingProxyType({task.name: task for task in _ALL})
