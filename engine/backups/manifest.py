@@ -5,7 +5,8 @@ that no name can point out of the folder that it is unpacked into::
 
     manifest.json
     records/images.json      one collection each, as the store keeps it
-    audit/…                  the audit log, as it is kept
+    audit/000001.jsonl       the audit log, as it is kept
+    secrets/audit.key        what seals it (and nothing that opens a door)
     files.jsonl              one line for each stored file: sha256, size
     files/<sha256>           the files themselves, unless they live elsewhere
 """
@@ -42,7 +43,7 @@ FILES_LIST = "files.jsonl"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAMES = re.compile(
     r"manifest\.json|files\.jsonl|records/[a-z][a-z0-9_]{0,63}\.json"
-    r"|audit/[A-Za-z0-9][A-Za-z0-9._-]{0,127}|files/[0-9a-f]{64}"
+    r"|audit/[0-9]{1,12}\.jsonl|secrets/audit\.[a-z]{1,10}|files/[0-9a-f]{64}"
 )
 _ID = re.compile(r"[a-z0-9]{8,64}")
 
@@ -134,7 +135,7 @@ def is_member_name(name: str) -> bool:
     >>> is_member_name("records/images.json"), is_member_name("records/../../etc/passwd")
     (True, False)
     """
-    return _NAMES.fullmatch(name) is not None and ".." not in name
+    return _NAMES.fullmatch(name) is not None
 
 
 def file_member(sha256: str) -> str:

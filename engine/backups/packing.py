@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, final
+from typing import BinaryIO, Protocol, Self, final
 
 from engine.backups.manifest import MANIFEST, Manifest, Member
 from engine.backups.space import full_disk_told
@@ -46,6 +46,14 @@ def deflates_well(start: bytes) -> bool:
     return not start.startswith(_PACKED_ALREADY)
 
 
+class Readable(Protocol):
+    """Whatever gives its bytes piece by piece."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return the next bytes, at most ``count``; none at the end."""
+        ...
+
+
 @final
 class ArchiveWriter:
     """Writes beside ``path`` and gives the file its name in :meth:`finish`.
@@ -79,7 +87,7 @@ class ArchiveWriter:
             self._part.unlink(missing_ok=True)
 
     def add(
-        self, name: str, source: BinaryIO, *, size: int, packed: Packed, deflate: bool = True
+        self, name: str, source: Readable, *, size: int, packed: Packed, deflate: bool = True
     ) -> Member:
         """Copy a stream into the archive; ``size`` is what is expected of it, in bytes.
 
