@@ -60,7 +60,8 @@ def write_anchor(path: Path, anchor: Anchor, key: bytes) -> None:
     """Put ``anchor`` in the place of the one before it, whole or not at all."""
     document = {**_document(anchor), "seal": _seal(anchor, key)}
     fresh = path.with_suffix(".new")  # one writer at a time: it holds the lock
-    with fresh.open("w", encoding="utf-8") as file:
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(json.dumps(document))
         file.flush()
         os.fsync(file.fileno())
