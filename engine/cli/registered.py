@@ -6,6 +6,7 @@ from engine.cli.audit import AUDIT
 from engine.cli.command import Command
 from engine.cli.doctor import DOCTOR
 from engine.cli.eyes import EYES
+from engine.cli.files import FILES
 from engine.cli.people import PEOPLE
 from engine.cli.serve import SERVE
 from engine.cli.spine import SPINE
@@ -22,5 +23,6 @@ COMMANDS: tuple[Command, ...] = (
     PEOPLE,
     AUDIT,
     STORE,
+    FILES,
     DOCTOR,
 )

@@ -10,10 +10,17 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.jobs.task import Task
+from engine.jobs.tasks.external_model import EXTERNAL_MODEL
+from engine.jobs.tasks.files import COLLECT_GARBAGE, VERIFY_FILES
 from engine.jobs.tasks.sample_data import SAMPLE_DATA
 
 __all__ = ["TASKS"]
 
-_ALL: Final[tuple[Task, ...]] = (SAMPLE_DATA,)
+_ALL: Final[tuple[Task, ...]] = (
+    SAMPLE_DATA,
+    EXTERNAL_MODEL,
+    VERIFY_FILES,
+    COLLECT_GARBAGE,
+)
 
 TASKS: Final[Mapping[str, Task]] = MappingProxyType({task.name: task for task in _ALL})
