@@ -61,7 +61,7 @@ def texts(app: AppTest) -> Iterable[str]:
     for kind in (
         *("title", "header", "subheader", "markdown", "caption", "text", "code", "error"),
         *("warning", "info", "success", "badge", "html", "toast", "metric", "expander"),
-        *("page_link", "alert"),
+        *("page_link", "imgs"),
     ):
         for element in app.get(kind):
             for name in ("label", "body", "value"):

@@ -11,6 +11,7 @@ from ui_streamlit.studio.home.waiting import Waiting, what_waits
 from ui_streamlit.studio.navigation import page
 from ui_streamlit.studio.pieces import chip
 from ui_streamlit.studio.visits import Visit
+from ui_streamlit.studio.wording import plain
 
 _TONES = {"bad": "Look", "waiting": "Waits", "busy": "At work"}
 
@@ -30,9 +31,9 @@ def _draw_item(item: Waiting) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         chip(_TONES.get(item.tone, "Note"), item.tone)
         if item.page:
-            st.page_link(page(item.page), label=item.text, query_params=item.query or None)
+            st.page_link(page(item.page), label=plain(item.text), query_params=item.query or None)
         else:
-            st.markdown(item.text, width="stretch")
+            st.markdown(plain(item.text), width="stretch")
 
 
 _here = visit("studio.open")

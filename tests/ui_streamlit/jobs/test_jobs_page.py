@@ -148,7 +148,7 @@ def test_a_stuck_job_is_reset(open_studio: Studio) -> None:
 
 def test_a_failed_job_is_tried_again(open_studio: Studio) -> None:
     """Retry makes a new job that names the old one; the old one stays as it ended."""
-    job = put(open_studio, state="failed", error="No.")
+    job = put(open_studio, task="sample_data", state="failed", error="No.")
     page = press(open_studio.open("jobs", job=job.id), "Retry")
     again = [one for one in open_studio.workbench.queue.all() if one.retry_of == job.id]
     assert len(again) == 1

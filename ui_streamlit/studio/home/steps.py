@@ -53,7 +53,7 @@ def _draw_button(here: Visit, job: Job | None) -> None:
     with attempt():
         here.require("sample_data.add")
         here.workbench.queue.submit(_TASK, {}, actor=here.actor)
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def _draw_progress(job: Job) -> None:

@@ -11,11 +11,12 @@ from engine.errors import LightboxError
 from engine.store import now
 from ui_streamlit.studio.pieces import Tone
 from ui_streamlit.studio.visits import Visit
-from ui_streamlit.studio.wording import ago, count
+from ui_streamlit.studio.wording import count
 
 __all__ = ["Waiting", "what_waits"]
 
 _RECENT: Final = timedelta(days=7)
+_PAGE_OF_PART: Final = {"backups": "backups", "worker": "jobs", "audit": "audit"}
 
 
 @final
@@ -32,7 +33,7 @@ class Waiting:
 def what_waits(here: Visit) -> tuple[Waiting, ...]:
     """Return what waits for this visitor, the pressing first."""
     found: list[Waiting] = []
-    for look in (_store, _own_jobs, _stuck_jobs, _people, _backups, _pictures):
+    for look in (_parts, _own_jobs, _stuck_jobs, _people, _pictures):
         found += _look(look, here)
     return tuple(sorted(found, key=lambda item: item.tone != "bad"))
 
@@ -45,11 +46,14 @@ def _look(look: Callable[[Visit], Iterator[Waiting]], here: Visit) -> list[Waiti
         return [Waiting(text=str(error), tone="bad")]
 
 
-def _store(here: Visit) -> Iterator[Waiting]:
+def _parts(here: Visit) -> Iterator[Waiting]:
     if not here.may("monitoring.view"):
         return
-    for damage in here.workbench.store.damage():
-        yield Waiting(text=str(damage), tone="bad", page="monitoring")
+    for part in here.workbench.monitor.parts():
+        if part.state != "ok":
+            tone: Tone = "bad" if part.state == "failed" else "waiting"
+            page = _PAGE_OF_PART.get(part.name, "monitoring")
+            yield Waiting(text=f"{part.title}: {part.text}", tone=tone, page=page)
 
 
 def _own_jobs(here: Visit) -> Iterator[Waiting]:
@@ -95,19 +99,6 @@ def _people(here: Visit) -> Iterator[Waiting]:
     if waiting:
         text = f"{count(waiting, 'person', 'people')} registered and wait to be let in"
         yield Waiting(text=text, tone="waiting", page="users")
-
-
-def _backups(here: Visit) -> Iterator[Waiting]:
-    if not here.may("backups.view"):
-        return
-    good = [backup for backup in here.workbench.backups.list() if backup.state == "good"]
-    if not good:
-        yield Waiting(text="There is no backup yet", tone="waiting", page="backups")
-        return
-    last = max(backup.created_at for backup in good)
-    hours = here.workbench.settings.backup_interval_h
-    if hours and now() - last > timedelta(hours=2 * hours):
-        yield Waiting(text=f"The last good backup is from {ago(last)}", tone="bad", page="backups")
 
 
 def _pictures(here: Visit) -> Iterator[Waiting]:

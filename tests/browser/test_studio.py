@@ -1,0 +1,156 @@
+"""The studio in a real browser on the real server: jobs that run, backups, figures that move."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Watched, _note_console, _note_host
+from tests.conftest import Server, start_server, stop_server
+from ui_streamlit.studio.navigation import PAGES
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Page]
+READY_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a worker and a home of its own, without sign-in."""
+    running = start_server(tmp_path_factory.mktemp("studio") / "home", LIGHTBOX_AUTH="off")
+    yield running
+    stop_server(running)
+
+
+@pytest.fixture
+def open_page(browser: Browser, studio: Server) -> Iterator[Open]:
+    """Open a page of the studio; in the end nothing may have been complained about or fetched."""
+    opened: list[Watched] = []
+
+    def open_one(name: str, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        watched = Watched(page=context.new_page())
+        watched.page.on("console", lambda said: _note_console(watched, said))
+        watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+        watched.page.on("request", lambda asked: _note_host(watched, asked.url))
+        watched.page.set_default_timeout(READY_MS)
+        watched.page.goto(f"{studio.url}/studio/{name}")
+        watched.page.wait_for_selector("h1", timeout=READY_MS)
+        opened.append(watched)
+        return watched.page
+
+    yield open_one
+    for watched in opened:
+        with suppress(Exception):
+            watched.page.context.close()
+    assert [watched.complaints for watched in opened] == [[] for _ in opened]
+    assert set().union(*(watched.hosts for watched in opened)) <= {"127.0.0.1"}
+
+
+def start_job(studio: Server, task: str, **payload: Any) -> str:
+    """Ask for a job as another program would; return its id."""
+    answer = httpx.post(
+        f"{studio.url}/api/v1/jobs", json={"task": task, "payload": payload}, timeout=30
+    )
+    assert answer.is_success, answer.text
+    return str(answer.json()["id"])
+
+
+def percent_done(page: Page) -> int:
+    """Return how far the bar of the job's page is."""
+    bar = page.locator("[role=progressbar][aria-valuenow]").first
+    return int(bar.get_attribute("aria-valuenow") or 0)
+
+
+def test_sample_data_in_one_click(open_page: Open) -> None:
+    """A newcomer presses one button, watches the work, and has pictures in front of them."""
+    page = open_page("")
+    page.get_by_role("button", name="Add sample data").click()
+    page.get_by_role("link", name="Open the job").wait_for()
+    page.locator("[data-testid=stImage] img").first.wait_for(timeout=READY_MS)
+    expect(page.get_by_text("First steps")).to_have_count(0)
+    shown = page.locator("[data-testid=stImage] img").first
+    assert shown.evaluate("img => img.decode().then(() => img.naturalWidth)") > 50
+
+
+def test_a_job_is_watched_and_cancelled(open_page: Open, studio: Server) -> None:
+    """The bar moves without a reload; cancelling asks first, and then the job is cancelled."""
+    job = start_job(studio, "sample_data", pictures=400)
+    page = open_page(f"jobs?job={job}")
+    page.locator("[role=progressbar][aria-valuenow]").first.wait_for()
+    first = percent_done(page)
+    page.wait_for_function(
+        "before => Number(document.querySelector('[role=progressbar][aria-valuenow]')"
+        ".getAttribute('aria-valuenow')) > before",
+        arg=first,
+    )
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("What will be lost")).to_be_visible()
+    page.wait_for_timeout(3500)  # the page behind refreshes itself twice meanwhile
+    dialog.get_by_role("button", name="Cancel the job").click()
+    expect(page.locator(".stMain").get_by_text("Cancelled", exact=True)).to_be_visible(
+        timeout=READY_MS
+    )
+    state = httpx.get(f"{studio.url}/api/v1/jobs/{job}", timeout=30).json()["state"]
+    assert state == "cancelled"
+
+
+def test_a_list_of_jobs_is_chosen_and_filtered(open_page: Open, studio: Server) -> None:
+    """Choosing boxes survives a refresh of the list; the filter stands in the address."""
+    jobs = [start_job(studio, "sample_data", pictures=400) for _ in range(2)]
+    page = open_page("jobs")
+    page.get_by_role("button", name="Choose all").click()
+    page.get_by_role("button", name=re.compile(r"^Cancel \d+$")).wait_for()
+    page.wait_for_timeout(4500)  # two refreshes
+    page.get_by_role("button", name=re.compile(r"^Cancel \d+$")).click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Cancel")).click()
+    for job in jobs:
+        page.wait_for_function(
+            "address => fetch(address).then(answer => answer.json())"
+            ".then(job => job.state === 'cancelled')",
+            arg=f"/api/v1/jobs/{job}",
+        )
+    page.locator("[data-testid=stPills] button, [data-testid=stButtonGroup] button").filter(
+        has_text="Cancelled"
+    ).click()
+    page.wait_for_url("**state=Cancelled**")
+
+
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(open_page: Open, name: str, scheme: str) -> None:
+    """At 390 px no part of a page reaches beyond the screen, in light and in dark."""
+    page = open_page(
+        name, viewport={"width": 390, "height": 844}, color_scheme=scheme, is_mobile=True
+    )
+    page.wait_for_timeout(1200)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    ground = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    assert ground == {"light": "rgb(246, 249, 250)", "dark": "rgb(15, 23, 27)"}[scheme]
+
+
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
+def test_a_link_opens_its_page(open_page: Open, name: str) -> None:
+    """Each page has an address of its own; its name stands in the tab and nothing is missing."""
+    page = open_page(name)
+    known = next(one for one in PAGES if one.name == name)
+    title = "Studio" if name == "home" else known.title
+    expect(page.locator("h1")).to_have_text(title)
+    assert not page.get_by_text("Something went wrong").count()
+    assert "Streamlit" not in page.title()
+
+
+def test_the_vendor_menu_is_not_there(open_page: Open) -> None:
+    """No menu, no deploy button, no footer of somebody else."""
+    page = open_page("")
+    for name in ("stMainMenu", "stAppDeployButton", "stToolbarActions"):
+        assert page.get_by_test_id(name).count() == 0
+    assert "Streamlit" not in page.inner_text("body")
