@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import ndimage
 
 from engine.cells.network.layout import STRIDE_PX
 
-__all__ = ["Boxes", "boxes_of", "overlaps"]
+__all__ = ["Boxes", "boxes_of", "merged", "overlaps"]
 
 _PEAK: Final = 3  # cells of the grid in which only the highest counts
 _SAME: Final = 0.5  # overlap (IoU) above which two boxes of one class are one cell
@@ -48,6 +49,14 @@ def boxes_of(
     corners = np.stack([x - left, y - top, x + right, y + bottom], axis=1).astype(np.float32)
     kept = _thinned(corners, kinds)
     return Boxes(corners[kept], kinds[kept].astype(np.int64), scores[kept].astype(np.float32))
+
+
+def merged(parts: Sequence[Boxes]) -> Boxes:
+    """Return the boxes of overlapping parts as one list, each cell once, best first."""
+    whole = Boxes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    best = np.argsort(-whole.scores, kind="stable")
+    kept = best[_thinned(whole.corners[best], whole.classes[best])]
+    return Boxes(whole.corners[kept], whole.classes[kept], whole.scores[kept])
 
 
 def _thinned(corners: NDArray[np.float32], kinds: NDArray[np.int64]) -> list[int]:

@@ -8,6 +8,7 @@ The folder has ``images``, ``labels_txl`` (``class cx cy w h`` in shares of the 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from engine.cells.names import CLASSES
 from engine.errors import InputError
 
-__all__ = ["Sample", "held_back", "taught"]
+__all__ = ["Sample", "count_groups", "held_back", "taught"]
 
 _TXL: Final = (0, 1, 2)  # its classes are WBC, RBC, Platelets: the order of ours
 _VOC: Final = {"WBC": 0, "RBC": 1, "Platelets": 2}
@@ -56,6 +57,12 @@ def held_back(folder: Path) -> list[Sample]:
     """Return the validation pictures that have complete labels."""
     names = _names(folder, "val.txt")
     return [_sample(folder, n) for n in names if (folder / "labels_txl" / f"{n}.txt").is_file()]
+
+
+def count_groups(folder: Path, samples: Sequence[Sample]) -> int:
+    """Return how many different fields of view these pictures show."""
+    groups = _groups(folder)
+    return len({groups.get(one.name, one.name) for one in samples})
 
 
 def _names(folder: Path, listed: str) -> list[str]:
