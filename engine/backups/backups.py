@@ -17,7 +17,7 @@ from engine.backups.history import History, archive_name, record_of
 from engine.backups.maker import Maker
 from engine.backups.opening import open_archive
 from engine.backups.packing import PART_SUFFIX, sync_folder
-from engine.backups.progress import Report, part_of, silent
+from engine.backups.progress import Report, silent
 from engine.backups.restorer import Preview, Restored, Restorer, restored_of
 from engine.backups.retention import prunable
 from engine.backups.space import full_disk_told, require_space
@@ -140,9 +140,8 @@ class Backups:
             When records are damaged.
         """
         with self._working("backup", progress) as report:
-            record = self._maker.make(reason, actor, part_of(report, 0.0, 0.98))
+            record = self._maker.make(reason, actor, report)
             self._prune(SYSTEM)
-            report(1.0, "done")
             return record
 
     def before_shutdown(self) -> BackupRecord | None:

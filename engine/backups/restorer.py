@@ -98,9 +98,7 @@ class Restorer:
                 bring_files_back(archive, estate.files, packed=span)
                 report(0.9, "putting the records in place")
                 stop_jobs(estate.store, running=running, spare=spare)  # begun meanwhile
-                restored = self._swap(archive, saved, record, kept, actor)
-        report(1.0, "done")
-        return restored
+                return self._swap(archive, saved, record, kept, actor)
 
     def _keep_present(self, actor: Actor, report: Report) -> BackupRecord:
         """Back the present state up, be it damaged."""

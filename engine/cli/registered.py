@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.cli.audit import AUDIT
+from engine.cli.backup import BACKUP
 from engine.cli.command import Command
 from engine.cli.doctor import DOCTOR
 from engine.cli.eyes import EYES
@@ -24,5 +25,6 @@ COMMANDS: tuple[Command, ...] = (
     AUDIT,
     STORE,
     FILES,
+    BACKUP,
     DOCTOR,
 )

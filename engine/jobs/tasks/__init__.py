@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.jobs.task import Task
+from engine.jobs.tasks.backups import BACKUP, RESTORE, VERIFY_BACKUP
 from engine.jobs.tasks.external_model import EXTERNAL_MODEL
 from engine.jobs.tasks.files import COLLECT_GARBAGE, VERIFY_FILES
 from engine.jobs.tasks.sample_data import SAMPLE_DATA
@@ -21,6 +22,9 @@ _ALL: Final[tuple[Task, ...]] = (
     EXTERNAL_MODEL,
     VERIFY_FILES,
     COLLECT_GARBAGE,
+    BACKUP,
+    VERIFY_BACKUP,
+    RESTORE,
 )
 
 TASKS: Final[Mapping[str, Task]] = MappingProxyType({task.name: task for task in _ALL})
