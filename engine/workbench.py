@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final
 
@@ -107,9 +108,12 @@ class Workbench:
         return cast("Part", self._parts[name])
 
     def _open_store(self) -> Store:
+        from engine.backups import keep_before_migration
         from engine.store import Store
 
-        return Store(self.records_folder)
+        return Store(
+            self.records_folder, before_migration=partial(keep_before_migration, self.settings)
+        )
 
     def _open_files(self) -> Files:
         from engine.store.files import open_files

@@ -89,7 +89,7 @@ def _worker(sources: Sources) -> Answer:
 
 def _memory(now: Figures) -> Answer:
     free, floor = now.memory_free_mb, now.memory_floor_mb
-    text = f"{free:,.0f} MB free of {now.memory_total_mb:,.0f} MB; the floor is {floor:,.0f} MB."
+    text = f"{_size(free)} free of {_size(now.memory_total_mb)}; the floor is {floor:,.0f} MB."
     if free < floor:
         return Answer(state="failed", text=f"{text} Long steps pause, and stop if it stays so.")
     if free < 2 * floor:
@@ -98,7 +98,7 @@ def _memory(now: Figures) -> Answer:
 
 
 def _disk(now: Figures) -> Answer:
-    text = f"{now.disk_free_mb:,.0f} MB free of {now.disk_total_mb:,.0f} MB."
+    text = f"{_size(now.disk_free_mb)} free of {_size(now.disk_total_mb)}."
     if now.disk_free_mb < DISK_FAILED_MB:
         return Answer(state="failed", text=f"{text} Make room now: uploads and backups will fail.")
     if now.disk_free_mb < DISK_LOW_MB:
@@ -124,6 +124,10 @@ def _backups(sources: Sources) -> Answer:
 
 def _made_at(record: BackupRecord) -> datetime:
     return record.created_at
+
+
+def _size(amount_mb: float) -> str:
+    return f"{amount_mb:,.0f} MB" if amount_mb < 10_000 else f"{amount_mb / 1000:.2f} GB"
 
 
 def _age(hours: float) -> str:

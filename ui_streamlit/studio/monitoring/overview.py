@@ -18,12 +18,8 @@ __all__ = ["draw_overview", "draw_style"]
 
 _WORDS: Final[dict[State, str]] = {"ok": "Works", "attention": "Look soon", "failed": "Failed"}
 
-# A different shape for each state, so that nobody needs the colours.
-_SHAPES: Final[dict[State, str]] = {
-    "ok": '<circle cx="12" cy="12" r="10"/><path d="m7 12.5 3.4 3.4L17 9"/>',
-    "attention": '<path d="M12 3 22 20.5H2Z"/><path d="M12 9.5v5m0 2.6v.4"/>',
-    "failed": '<path d="M8 2h8l6 6v8l-6 6H8l-6-6V8Z"/><path d="m8.5 8.5 7 7m0-7-7 7"/>',
-}
+# Its shape is another one for each state (monitoring.css), so that nobody needs the colours.
+_SIGN: Final = '<i class="lb-sign" aria-hidden="true"></i>'
 
 
 def draw_style() -> None:
@@ -37,7 +33,7 @@ def draw_overview(here: Visit) -> None:
     monitor = here.workbench.monitor
     parts, now = monitor.parts(), monitor.now()
     st.html(
-        f'<p class="lb-whole" data-state="{worst(parts)}">{_sign(worst(parts))}'
+        f'<p class="lb-whole" data-state="{worst(parts)}">{_SIGN}'
         f"<span>{escape(summary(parts))}</span></p>"
         f'<ul class="lb-parts">{"".join(_part(part) for part in parts)}</ul>'
     )
@@ -58,17 +54,9 @@ def summary(parts: Sequence[PartHealth]) -> str:
 
 def _part(part: PartHealth) -> str:
     return (
-        f'<li data-state="{part.state}">{_sign(part.state)}<div>'
+        f'<li data-state="{part.state}">{_SIGN}<div>'
         f"<p><strong>{escape(part.title)}</strong> <em>{_WORDS[part.state]}</em></p>"
         f"<p>{escape(part.text)}</p></div></li>"
-    )
-
-
-def _sign(state: State) -> str:
-    return (
-        '<svg viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" '
-        'stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">'
-        f"{_SHAPES[state]}</svg>"
     )
 
 
@@ -83,7 +71,7 @@ def _figures(now: Figures) -> list[str]:
     rows = [
         ("Processor", f"{now.cpu_percent:.0f} %", f"of {cores}{limit}"),
         ("Memory free", _mb(now.memory_free_mb), f"of {_mb(now.memory_total_mb)}, {_limit(now)}"),
-        ("Swap free", _mb(now.swap_free_mb), "never counted as memory"),
+        ("Swap free", _mb(now.swap_free_mb), "not counted as memory"),
         ("Disk free", _mb(now.disk_free_mb), f"of {_mb(now.disk_total_mb)}"),
         ("Jobs waiting", "–" if now.waiting is None else str(now.waiting), queue),
         ("This server", _mb(now.server_mb), _children(now)),
