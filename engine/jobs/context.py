@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import suppress
@@ -53,7 +54,7 @@ class JobContext:
         self.results: tuple[ResultRef, ...] = ()
         self._files_of_job = JobFolder.of(settings, job.id)
         self._given_store = store
-        self._live = Live(message="Starting", heartbeat_at=now())
+        self._live = Live(message="Starting", heartbeat_at=now(), process_id=os.getpid())
         self._lock = threading.RLock()
         self._written_at = 0.0
         self._heard_at = time.monotonic()

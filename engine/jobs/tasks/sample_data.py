@@ -20,7 +20,7 @@ __all__ = ["SAMPLE_DATA", "add_sample_data"]
 _RANGES: Final = {"pictures": (1, 2000), "side_px": (128, 2048), "seed": (0, 1_000_000)}
 _DEFAULTS: Final = {"pictures": 12, "side_px": 384, "seed": 0}
 _PER_PATIENT: Final = 4
-_BYTES_PER_PIXEL: Final = 120  # drawing's fields and its result, measured by the tests, rounded up
+_BYTES_PER_PIXEL: Final = 90  # drawing's fields and its result, measured by the tests, rounded up
 _PIXEL_UM: Final = 0.5
 
 

@@ -31,7 +31,7 @@ def quick(context: JobContext) -> str:
     note(context, "ran")
     context.report(0.5, "Working", "half")
     context.log("a line for people")
-    print("what a library prints")
+    print("what a library prints")  # noqa: T201 – as a library would
     context.result("image", "abc", "A picture")
     return "All is well."
 
