@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from anyio import CancelScope
 
@@ -40,15 +40,14 @@ async def at_work(desk: Desk) -> AsyncIterator[None]:
 
 
 def _open(desk: Desk) -> None:
-    workbench = desk.workbench()
-    workbench.monitor.start()
-    if not desk.settings.auth:
-        return
-    try:
-        token = workbench.accounts.ensure_first_administrator()
-    except LightboxError as error:
-        _log.error("There is no administrator: %s", error)
-        return
+    with _going_on("The monitor did not start"):
+        desk.workbench().monitor.start()
+    if desk.settings.auth:
+        with _going_on("There is no administrator"):
+            _show_first_link(desk, desk.workbench().accounts.ensure_first_administrator())
+
+
+def _show_first_link(desk: Desk, token: str | None) -> None:
     if token is not None:
         # To the terminal and not to the log, which may be kept: who has the link is administrator.
         sys.stderr.write(
@@ -65,12 +64,20 @@ def _own_address(desk: Desk) -> str:
 
 
 def _close(desk: Desk) -> None:
-    workbench = desk.workbench()
+    with _going_on("No backup was made before shutdown"):
+        desk.workbench().backups.before_shutdown()
+    desk.workbench().close()
+
+
+@contextmanager
+def _going_on(what: str) -> Iterator[None]:
+    """Log what fails and go on: a part that is damaged must not keep the others from working."""
     try:
-        workbench.backups.before_shutdown()
+        yield
     except LightboxError as error:
-        _log.error("No backup was made before shutdown: %s", error)
-    workbench.close()
+        _log.error("%s: %s", what, error)
+    except Exception:  # noqa: BLE001 – logged in full; the pages that work stay up
+        _log.exception("%s.", what)
 
 
 def _without_links(record: logging.LogRecord) -> bool:

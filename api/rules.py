@@ -122,11 +122,12 @@ RULES: Final[tuple[Rule, ...]] = (
     *_mounted("/spine", "spine.use"),
     # The studio; its pages ask for their own actions.
     _rule("GET", "/studio/_stcore/health", None, "probe"),
-    _rule("GET", "/studio/?", "studio.open", "page"),
-    _rule("GET", "/studio/(?:_stcore|media|component|static|app)/.+", "studio.open", "part"),
+    _rule("GET", "/studio/_stcore/metrics", "monitoring.view"),
+    _rule("GET", "/studio/_stcore/(?:host-config|bidi-components/.+)", "studio.open", "part"),
+    _rule("GET", "/studio/(?:media|component|static)/.+", "studio.open", "part"),
     _rule(WEBSOCKET, "/studio/_stcore/stream", "studio.open"),
-    _rule("POST PUT DELETE", "/studio/_stcore/upload_file/.+", "studio.open", own_limit=True),
-    _rule("GET", "/studio/.+", "studio.open", "page"),
+    _rule("PUT DELETE", "/studio/_stcore/upload_file/.+", "studio.open", own_limit=True),
+    _rule("GET", r"/studio(?:/(?!oauth2callback)[\w.-]*)?/?", "studio.open", "page"),
 )
 
 

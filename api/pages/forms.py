@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import final
+from typing import Final, final
 
 __all__ = ["Field", "fault", "form", "note"]
+
+# Errors name a field as programs know it; people see its label.
+_FIELD: Final = re.compile(r"^'(\w+)'")
+_NAMES: Final = {
+    "email": "The e-mail",
+    "hospital": "The hospital",
+    "location": "The location",
+    "name": "The name",
+    "password": "The password",
+}
 
 
 @final
@@ -68,7 +79,8 @@ def fault(message: str) -> str:
     """Return what went wrong, read out at once; nothing for an empty message."""
     if not message:
         return ""
-    return f'<p class="fault" id="fault" role="alert">{escape(message)}</p>\n'
+    shown = _FIELD.sub(lambda found: _NAMES.get(found[1], found[0]), message)
+    return f'<p class="fault" id="fault" role="alert">{escape(shown)}</p>\n'
 
 
 def note(message: str) -> str:

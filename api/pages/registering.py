@@ -121,7 +121,7 @@ def _form_page(
         line("name", "Name", "name"),
         line("email", "E-mail", "email", kind="email"),
         line("hospital", "Hospital", "organization"),
-        line("location", "Place", "address-level2"),
+        line("location", "Location", "address-level2"),
         *new_password_fields(error),
     )
     widget = ""

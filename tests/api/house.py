@@ -36,6 +36,7 @@ class House:
 
     @property
     def settings(self) -> Settings:
+        """What it was built with."""
         return self.workbench.settings
 
     def client(self, **options: object) -> TestClient:
@@ -70,7 +71,7 @@ def build_house(home: Path, *, people: bool = True, **changes: object) -> House:
     house = House(app=_application(settings, workbench), workbench=workbench)
     for role in ("ADMIN", "UPLOADER", "ANNOTATOR", "REVIEWER") if people else ():
         profile = Profile(name=f"Ms {role.title()}", email=f"{role.lower()}@clinic.example")
-        user, token = accounts.add(SYSTEM, profile, role=role)
+        _, token = accounts.add(SYSTEM, profile, role=role)
         house.people[role] = accounts.use_one_time(token, PASSWORD)
     return house
 
