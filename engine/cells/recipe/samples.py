@@ -47,8 +47,9 @@ class Sample:
 
 def taught(folder: Path) -> list[Sample]:
     """Return the training pictures, without those whose field of view is held back."""
+    held = _names(folder, "val.txt")
     groups = _groups(folder)
-    kept_back = {groups.get(name, name) for name in _names(folder, "val.txt")}
+    kept_back = {groups.get(name, name) for name in held}
     names = [n for n in _names(folder, "train.txt") if groups.get(n, n) not in kept_back]
     return [_sample(folder, name) for name in names]
 
