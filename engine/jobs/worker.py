@@ -67,7 +67,7 @@ class Worker:
             self._name = presence.worker
             _log.info("worker %s has %d cores for jobs", self._name, self._cores)
             beat = _Every(_BEAT_EVERY_S, lambda: presence.beat(tuple(self._launched)))
-            reap = _Every(_BEAT_EVERY_S, self._reap)
+            reap = _Every(min(_BEAT_EVERY_S, self._settings.job_stuck_s / 4), self._reap)
             measure = _Every(_MEASURE_EVERY_S, self._watch_memory)
             try:
                 while not self._stopping.is_set():

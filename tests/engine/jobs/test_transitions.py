@@ -1,4 +1,4 @@
-"""The states of a job, driven at random: no way leads out of an end, and no attempt counts twice."""
+"""The states of a job, driven at random: no way leads out of an end, no attempt counts twice."""
 
 from __future__ import annotations
 

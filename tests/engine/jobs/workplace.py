@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from engine.jobs.orphans import processes_of
 from engine.jobs.queue import Queue
 from engine.people.actors import VISITOR
