@@ -10,19 +10,20 @@ r"""How a collection lies in its file: a TinyDB document whose first line says w
 
 The whole is one JSON document of TinyDB's form (tables ``_about`` and ``records``). Each record
 has a line of its own, so that a reader who knows the version before looks only at lines that
-changed. ``sha256`` covers every byte after the first line.
+changed. ``sha256`` covers the other values of the first line and every byte after it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, final
 
 import orjson
 
+from engine.errors import NewerStoreError
 from engine.store.identity import is_usable_id
 
 __all__ = [
@@ -80,8 +81,9 @@ def pack(
         count=len(lines),
         size_bytes=len(body),
         written_at=at,
-        sha256=hashlib.sha256(body).hexdigest(),
+        sha256="",
     )
+    about = replace(about, sha256=_digest(about, body))
     first = orjson.dumps({"_about": {"1": about}}, option=orjson.OPT_UTC_Z)[:-1] + b","
     assert len(first) < FIRST_LINE_BYTES, "names of collections are short"
     return [first.ljust(FIRST_LINE_BYTES - 1) + b"\n", body]
@@ -94,6 +96,8 @@ def peek(first: bytes) -> About:
     ------
     TornError
         When it is not one that :func:`pack` has written.
+    NewerStoreError
+        When a later version of this module has written it.
     """
     if not first:
         raise TornError("it is empty")
@@ -101,11 +105,18 @@ def peek(first: bytes) -> About:
         raise TornError(f"it ends after {len(first)} bytes, inside its first line")
     try:
         stored = orjson.loads(first.rstrip().removesuffix(b",") + b"}")["_about"]["1"]
-        moment = datetime.fromisoformat(stored.pop("written_at"))
-        about = About(written_at=moment, **stored)
-        _check_types(about)
+        newer = stored["format"] > FORMAT
+        if not newer:
+            moment = datetime.fromisoformat(stored.pop("written_at"))
+            about = About(written_at=moment, **stored)
+            _check_types(about)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
         raise TornError("its first line is not one that Lightbox has written") from None
+    if newer:
+        raise NewerStoreError(
+            "The records lie in a form that a newer Lightbox has introduced; start that one, or "
+            "restore a backup made before the update. Nothing was changed."
+        )
     return about
 
 
@@ -122,7 +133,7 @@ def unpack(content: bytes) -> tuple[About, dict[str, bytes]]:
     if size != about.size_bytes:
         raise TornError(f"it should have {about.size_bytes:,} bytes of records but has {size:,}")
     body = memoryview(content)[FIRST_LINE_BYTES:]
-    if hashlib.sha256(body).hexdigest() != about.sha256:
+    if _digest(about, body) != about.sha256:
         raise TornError("its content does not match its checksum")
     inner = content[FIRST_LINE_BYTES + len(_OPENING) : -len(_CLOSING)]
     lines = _by_id(inner.split(_BETWEEN)) if inner else {}
@@ -131,9 +142,18 @@ def unpack(content: bytes) -> tuple[About, dict[str, bytes]]:
     return about, lines
 
 
+def _digest(about: About, body: bytes | memoryview) -> str:
+    digest = hashlib.sha256(orjson.dumps(replace(about, sha256=""), option=orjson.OPT_UTC_Z))
+    digest.update(body)
+    return digest.hexdigest()
+
+
 def _check_types(about: About) -> None:
-    numbers: tuple[Any, ...] = (about.schema, about.version, about.count, about.size_bytes)
-    if about.format != FORMAT or not all(type(number) is int for number in numbers):
+    numbers: tuple[Any, ...] = (
+        *(about.schema, about.version, about.count),
+        *(about.size_bytes, about.format),
+    )
+    if not all(type(number) is int and number >= 0 for number in numbers):
         raise TypeError
     if type(about.collection) is not str or type(about.sha256) is not str:
         raise TypeError

@@ -64,7 +64,7 @@ def several(
             for transaction in transactions.values():
                 transaction.close()
         outcomes = {name: part.outcome() for name, part in transactions.items()}
-        changed = [(collections[n], outcome) for n, outcome in outcomes.items() if outcome]
+        changed = [(collections[n], new) for n, new in outcomes.items() if new is not None]
         if len(changed) == 1:
             changed[0][0].commit(changed[0][1])
         elif changed:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, final
 
 from engine.errors import DamagedStoreError, NotFoundError
 from engine.store.codec import Codec
+from engine.store.documents import frozen
 from engine.store.identity import now
 from engine.store.layout import pack, raw_of
 from engine.store.records import Record
@@ -121,7 +122,8 @@ class Snapshot(Generic[R]):
         index = self._indexes.get(field)
         if index is None:
             index = self._indexes[field] = self._index(field)
-        return index.get(value, ())
+        # A plain dict or list has no hash; as stored, it has.
+        return index.get(frozen(value), ())
 
     def _index(self, field: str) -> dict[object, tuple[R, ...]]:
         groups: dict[object, list[R]] = {}
