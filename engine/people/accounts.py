@@ -21,9 +21,10 @@ from engine.errors import (
     SettingsError,
 )
 from engine.people import passwords
-from engine.people.actors import NOBODY, SYSTEM, Actor, Role, role_of
+from engine.people.actors import NOBODY, SYSTEM, VISITOR, Actor, Role, role_of
 from engine.people.audit import AuditLog
 from engine.people.links import new_link, owner_of
+from engine.people.owners import actor_for
 from engine.people.permissions import require
 from engine.people.profiles import Profile, checked, email_key
 from engine.people.secret_files import session_key
@@ -231,6 +232,17 @@ class Accounts:
         """Return all accounts, in the order in which they were made."""
         return self._store.users.read().values()
 
+    def present(self, actor: Actor) -> Actor:
+        """Return ``actor`` with the role that it has by now; ``NOBODY`` when it may not act.
+
+        For what was begun earlier, such as a download that a page prepared. The visitor of an
+        open server and the server itself stay what they are.
+        """
+        if actor.id in (VISITOR.id, SYSTEM.id):
+            return actor
+        user = self._store.users.read().get(actor.id)
+        return (actor_for(user, address=actor.address) if user else None) or NOBODY
+
     def get(self, user_id: str) -> User:
         """Return one account.
 
@@ -345,6 +357,21 @@ class Accounts:
         self._tries.forget_everywhere(changed.email)
         self._tell(actor, changed, "Let in" if user.waiting else "Enabled")
         return changed
+
+    def sign_out_everywhere(self, actor: Actor, user_id: str) -> None:
+        """End all sessions and tokens of an account; the password stays.
+
+        Raises
+        ------
+        NotAllowedError, NotSignedInError, NotFoundError
+            As for :meth:`edit`.
+        """
+        require(actor, "users.manage")
+        with self._store.transaction("users", "sessions") as changes:
+            user = _found(changes["users"], user_id)
+            self._put(changes["users"], replace(user, tokens_valid_from=self._clock()))
+            _end_sessions(changes["sessions"], user_id)
+        self._tell(actor, user, "Signed out everywhere")
 
     def reset_password(self, actor: Actor, user_id: str) -> str:
         """Return the token of a link that sets a new password; the present one ends at once.

@@ -144,6 +144,10 @@ class AuditLog:
         """Return one page of what fits, newest first; ``page`` counts from 1."""
         return reading.page_of(self._folder, filters, page=page, size=size)
 
+    def entry(self, number: int) -> Entry | None:
+        """Return the line with that number, or ``None`` when there is none that can be read."""
+        return reading.entry_of(self._folder, number)
+
     def export(self, filters: Filters = EVERYTHING, kind: exporting.Kind = "csv") -> bytes:
         """Return all that fits, oldest first: ``csv`` for a spreadsheet, ``jsonl`` as written."""
         return exporting.exported(reading.matching(self._folder, filters), kind)

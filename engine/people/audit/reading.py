@@ -16,7 +16,7 @@ from engine.people.audit.filters import Filters
 from engine.people.audit.lines import Entry, decode
 from engine.people.audit.segments import complete_lines, segments
 
-__all__ = ["Page", "matching", "page_of"]
+__all__ = ["Page", "entry_of", "matching", "page_of"]
 
 
 @final
@@ -55,6 +55,17 @@ def page_of(folder: Path, filters: Filters, *, page: int, size: int) -> Page:
                 shown.append(entry)
             total += 1
     return Page(entries=tuple(shown), page=page, size=size, total=total)
+
+
+def entry_of(folder: Path, number: int) -> Entry | None:
+    """Return line ``number``; only files that can hold it are read to their end."""
+    for path in reversed(segments(folder)):
+        first = next(_entries(path), None)
+        if first is not None and first.number <= number:
+            found = next((entry for entry in _entries(path) if entry.number == number), None)
+            if found is not None:
+                return found
+    return None
 
 
 def matching(folder: Path, filters: Filters) -> Iterator[Entry]:

@@ -1,0 +1,84 @@
+"""Lines of the audit log as people read them."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+import streamlit as st
+
+from engine.people.audit import Entry
+from ui_streamlit.studio import wording
+from ui_streamlit.studio.navigation import PAGES, page
+from ui_streamlit.studio.pieces import card
+from ui_streamlit.studio.wording import plain
+
+__all__ = ["draw_entry", "draw_whole", "record_link"]
+
+# The page that shows a kind of record, and the name of the id in its address.
+_PLACES: Final = {
+    "users": ("users", "user"),
+    "jobs": ("jobs", "job"),
+    "backups": ("backups", "backup"),
+}
+
+
+def draw_entry(entry: Entry) -> None:
+    """Draw one line in short: who, what, when; the number leads to all of it."""
+    who = escape(entry.actor_name or "Somebody")
+    what = escape(entry.text)
+    record = f" <span>{escape(_short(entry.record))}</span>" if entry.record else ""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.page_link(
+            page("audit"), label=f"{entry.number}", query_params={"entry": str(entry.number)}
+        )
+        st.html(
+            f'<p class="lb-line"><span><strong>{who}</strong> {what}{record}</span>'
+            f"<span>{escape(wording.moment(entry.at))}</span></p>"
+        )
+
+
+def draw_whole(entry: Entry) -> None:
+    """Draw everything that one line says, and its place in the chain."""
+    with card("audit-entry"):
+        st.subheader(plain(entry.text) or entry.action, anchor=False)
+        facts = [
+            ("Line", f"{entry.number:,}"),
+            ("When", wording.moment(entry.at)),
+            ("To the second, UTC", entry.at.strftime("%Y-%m-%d %H:%M:%S")),
+            ("Who", entry.actor_name or "somebody who was not signed in"),
+            ("Role then", entry.role.capitalize() or "–"),
+            ("From", entry.address or "–"),
+            ("Action", entry.action),
+            ("Record", entry.record or "–"),
+        ]
+        rows = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(v)}</dd></div>" for n, v in facts)
+        st.html(f'<dl class="lb-facts">{rows}</dl>')
+        record_link(entry.record)
+    if entry.details:
+        st.json(dict(entry.details))
+    with st.expander("Its place in the chain", icon=":material/link:"):
+        st.code(f"previous {entry.previous}\nhash     {entry.hash}", language=None, wrap_lines=True)
+
+
+def record_link(record: str) -> None:
+    """Draw a link to the page of ``kind/ID`` where there is one."""
+    kind, _, name = record.partition("/")
+    place = _PLACES.get(kind)
+    if name and place and any(known.name == place[0] for known in PAGES):
+        st.page_link(
+            page(place[0]),
+            label=f"Open {plain(_short(record))}",
+            icon=":material/open_in_new:",
+            query_params={place[1]: name},
+        )
+
+
+def _short(record: str) -> str:
+    """Write a record with the end of its id, which is what differs.
+
+    >>> _short("jobs/01m7x0aarvrkvgwnxynfrd5h31"), _short("settings")
+    ('jobs/…rd5h31', 'settings')
+    """
+    kind, slash, name = record.partition("/")
+    return f"{kind}/…{name[-6:]}" if slash and len(name) > 12 else record
