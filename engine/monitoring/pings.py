@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from engine.errors import StoreError
 from engine.monitoring.figures import Figures
 from engine.monitoring.health import Answer, Ping
 from engine.monitoring.sources import Sources
@@ -37,7 +36,7 @@ def pings(sources: Sources, figures: Callable[[], Figures]) -> tuple[Ping, ...]:
     """Return the questions to every part; ``figures`` returns a sample of this moment."""
     audit = _AuditPing(sources)
     table: tuple[tuple[str, str, float, Callable[[], Answer]], ...] = (
-        ("store", "Records", 15.0, lambda: _store(sources)),
+        ("store", "Records", 60.0, lambda: _store(sources)),
         ("files", "Files", 60.0, lambda: _files(sources)),
         ("worker", "Worker", 4.0, lambda: _worker(sources)),
         ("memory", "Memory", 4.0, lambda: _memory(figures())),
@@ -54,15 +53,10 @@ def pings(sources: Sources, figures: Callable[[], Figures]) -> tuple[Ping, ...]:
 
 def _store(sources: Sources) -> Answer:
     store = sources.store()
-    faults = []
-    for name in store.names:
-        try:
-            store[name].read()
-        except StoreError as error:
-            faults.append(str(error))
+    faults = store.damage()
     if faults:
-        return Answer(state="failed", text=" ".join(faults))
-    return Answer(state="ok", text=f"All {len(store.names)} collections can be read.")
+        return Answer(state="failed", text=" ".join(map(str, faults)))
+    return Answer(state="ok", text=f"All {len(store.names)} collections are whole.")
 
 
 def _files(sources: Sources) -> Answer:
