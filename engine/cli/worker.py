@@ -30,9 +30,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
+    from engine.jobs.intake import start_intake
     from engine.jobs.worker import Worker
 
     worker = Worker(settings)
+    if not options.until_empty:
+        start_intake(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     if options.supervised:
