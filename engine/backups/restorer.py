@@ -14,7 +14,7 @@ from engine.backups.progress import Report, Span, part_of, silent
 from engine.backups.rehearsing import opened_store, scratch_home
 from engine.backups.restoring import bring_audit_back, bring_files_back, require_files
 from engine.backups.stopping import Running, stop_jobs
-from engine.backups.swapping import Lost, compared, has_changed, swap
+from engine.backups.swapping import Lost, compared, door_of, has_changed, swap
 from engine.people.actors import Actor
 from engine.store import Store, now
 from engine.store.records import BackupRecord
@@ -28,8 +28,8 @@ class Preview:
     """What a restore would do; nothing was changed.
 
     ``lost`` has a row for each collection that would change, ``running`` the ids of jobs that
-    would be stopped. ``actor_stays`` tells whether the account of the one who asks is in the
-    backup.
+    would be stopped. ``actor_stays`` tells whether the one who asks stays signed in: had the same
+    account, password and role then.
     """
 
     backup: BackupRecord
@@ -65,12 +65,14 @@ class Restorer:
             scratch_home(archive, self._estate.settings) as home,
         ):
             saved = opened_store(archive, home)
-            is_known = actor.id in store.users.read()
+            now_user = store.users.read().get(actor.id)
+            then_user = saved.users.read().get(actor.id)
             return Preview(
                 backup=record,
                 lost=compared(store, saved),
                 running=tuple(running(store)),
-                actor_stays=not is_known or actor.id in saved.users.read(),
+                actor_stays=now_user is None
+                or (then_user is not None and door_of(now_user) == door_of(then_user)),
             )
 
     def restore(

@@ -16,7 +16,7 @@ from engine.store import Snapshot, Store, Transaction
 from engine.store.records import Session, User
 from engine.store.several import several
 
-__all__ = ["GROWING", "Lost", "compared", "has_changed", "swap"]
+__all__ = ["GROWING", "Lost", "compared", "door_of", "has_changed", "swap"]
 
 GROWING = ("jobs", "activities")
 """Collections of what happened: a restore adds what is missing and takes nothing away."""
@@ -116,7 +116,7 @@ def _put_users(users: Transaction[User], wanted: Snapshot[User], at: datetime) -
             users.remove(record.id)
     for record in wanted:
         live = users.get(record.id)
-        if live is not None and _door(live) == _door(record):
+        if live is not None and door_of(live) == door_of(record):
             untouched.add(record.id)
             moment = live.tokens_valid_from
         else:
@@ -126,7 +126,8 @@ def _put_users(users: Transaction[User], wanted: Snapshot[User], at: datetime) -
     return untouched
 
 
-def _door(user: User) -> tuple[object, ...]:
+def door_of(user: User) -> tuple[object, ...]:
+    """Return what decides how somebody gets in: sign-ins stay open while it is the same."""
     return user.password_hash, user.role, user.disabled, user.waiting
 
 
