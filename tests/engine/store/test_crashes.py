@@ -132,8 +132,9 @@ def test_a_version_is_on_the_disk_before_it_gets_its_name(
         original = getattr(os, name)
 
         def call(*given: Any, **named: Any) -> Any:
-            kind = "folder" if name == "fsync" and stat.S_ISDIR(os.fstat(given[0]).st_mode) else ""
-            done.append(f"{name} {kind or Path(str(given[0])).suffix}".strip())
+            is_folder = name == "fsync" and stat.S_ISDIR(os.fstat(given[0]).st_mode)
+            what = "folder" if is_folder else Path(given[0]).name if name == "replace" else ""
+            done.append(f"{name} {what}".strip())
             return original(*given, **named)
 
         monkeypatch.setattr(os, name, call)
@@ -145,8 +146,9 @@ def test_a_version_is_on_the_disk_before_it_gets_its_name(
     monkeypatch.undo()
     assert done == [
         *("write", "write", "fsync"),  # first line and records of the new version
-        "link .json",  # the present one keeps a second name
-        *("replace", "replace"),  # the new one takes its place; the old one becomes the previous
+        "link",  # the present one keeps a second name
+        "replace .things.new",  # the new one takes its place,
+        "replace .things.kept",  # and the old one becomes the previous
         "fsync folder",
     ]
 
