@@ -118,7 +118,7 @@ def _user_document(user: User) -> dict[str, Any]:
 
 
 def _activity(fields: Mapping[str, Any], actor: Actor) -> Activity:
-    metadata = fields.get("metadata") or {}
+    metadata = {} if fields.get("metadata") is None else fields["metadata"]
     if not isinstance(metadata, dict):
         raise RequestError(f"'metadata' must be an object, but is a {type(metadata).__name__}.")
     if len(json.dumps(metadata)) > _LONGEST_METADATA:

@@ -35,6 +35,8 @@ def build_file_router(desk: Desk) -> APIRouter:
             raise NotFoundError("A file is named by its SHA-256, 64 digits from 0 to f.")
         name = _file_name(request.query_params.get("name", ""), sha256)
         files = desk.workbench().files
+        if not await in_thread(lambda: files.exists(sha256)):
+            raise NotFoundError("There is no file with this SHA-256, or not any more.")
         link = await in_thread(lambda: files.link(sha256, name=name, expires_s=_LINK_S))
         if link is not None:
             return RedirectResponse(link, status_code=303, headers={"Cache-Control": "no-store"})

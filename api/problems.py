@@ -25,7 +25,9 @@ from engine.errors import (
     NotFoundError,
     NotSignedInError,
     PictureError,
+    RemoteError,
     RequestError,
+    StoreError,
     TooLargeError,
     VolumeError,
 )
@@ -45,6 +47,8 @@ _STATUSES: Final[tuple[tuple[type[LightboxError], int], ...]] = (
     (NotAllowedError, 403),
     (InputError, 400),
     (MissingBackendError, 409),
+    (RemoteError, 502),
+    (StoreError, 503),
     (BusyError, 429),
     (MemoryShortError, 507),
     (DiskShortError, 507),

@@ -22,6 +22,12 @@ from engine import errors
         (errors.NotAllowedError("Outside."), 403, "not_allowed"),
         (errors.MemoryShortError("Short."), 507, "memory_short"),
         (errors.DiskShortError("Full."), 507, "disk_short"),
+        (errors.NotSignedInError("Who?"), 401, "not_signed_in"),
+        (errors.RateLimitedError("Often."), 429, "rate_limited"),
+        (errors.SignInPausedError("Wrong."), 429, "sign_in_paused"),
+        (errors.BackupError("Torn."), 400, "bad_backup"),
+        (errors.RemoteError("Silent."), 502, "remote_failed"),
+        (errors.DamagedStoreError("Torn."), 503, "damaged_store"),
         (errors.ModelError("Altered."), 500, "bad_model"),
     ],
 )
@@ -45,6 +51,12 @@ def test_busy_says_when_to_come_back() -> None:
     """A 429 carries Retry-After in seconds."""
     answer = response_of(errors.BusyError("Full.", retry_after_s=7))
     assert answer.headers["retry-after"] == "7"
+
+
+def test_not_signed_in_says_how_to() -> None:
+    """A 401 names the scheme (RFC 9110, 11.6.1)."""
+    answer = response_of(errors.NotSignedInError("Who?"))
+    assert answer.headers["www-authenticate"] == 'Bearer realm="Lightbox"'
 
 
 @pytest.mark.parametrize(
