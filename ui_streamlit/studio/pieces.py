@@ -37,7 +37,8 @@ def empty(title: str, text: str, *, icon: str = ":material/inbox:") -> None:
 
     ``icon`` is one of Streamlit's ``:material/…:`` names (the font is on this server).
     """
-    with st.container(border=True, horizontal_alignment="center", gap="xsmall"):
+    key = f"lb-empty-{sum(title.encode())}"
+    with st.container(border=True, key=key, horizontal_alignment="center", gap="xsmall"):
         st.markdown(f"### {icon} {title}", text_alignment="center", width="content")
         st.markdown(text, text_alignment="center", width="content")
 

@@ -112,7 +112,7 @@ def request_address() -> str:
 
 
 def _show_signed_out(arrived: Visit) -> None:
-    with st.container(border=True, horizontal_alignment="center"):
+    with st.container(border=True, key="lb-empty-visit", horizontal_alignment="center"):
         st.markdown("### :material/login: You are signed out", width="content")
         st.markdown("What you saved is safe. Sign in to go on where you were.", width="content")
         root = arrived.workbench.settings.root_path
@@ -120,7 +120,7 @@ def _show_signed_out(arrived: Visit) -> None:
 
 
 def _show_forbidden(arrived: Visit, why: str) -> None:
-    with st.container(border=True, horizontal_alignment="center"):
+    with st.container(border=True, key="lb-empty-visit", horizontal_alignment="center"):
         st.markdown("### :material/lock: Not for your role", width="content")
         st.markdown(why, width="content", text_alignment="center")
         st.caption(f"You are signed in as {arrived.actor.name}.", width="content")

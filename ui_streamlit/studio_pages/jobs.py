@@ -13,7 +13,8 @@ _here = visit("jobs.view")
 heading("Jobs", "Long work runs here. You may close the page: it goes on.")
 _asked = st.query_params.get("job", "")
 if _asked:
-    st.page_link(page("jobs"), label="All jobs", icon=":material/arrow_back:")
+    with st.container(key="lb-back"):
+        st.page_link(page("jobs"), label="← All jobs")
     draw_job(_asked)
 else:
     draw_list(draw_filters(_here))

@@ -55,7 +55,7 @@ def test_time_at_work_stops_with_the_job() -> None:
         (running(state="stuck", heartbeat_at=NOON), "No sign of life since 30 s ago"),
         (
             running(state="failed", finished_at=LATER, error="No disk."),
-            "No disk. · took 30 s",
+            "No disk · took 30 s",
         ),
     ],
 )

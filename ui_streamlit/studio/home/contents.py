@@ -26,7 +26,7 @@ def draw_contents(here: Visit) -> None:
         "Models": len(store.models.read()),
     }
     st.subheader("What is here", anchor=False)
-    with st.grid(min_column_width=130, gap="small"):
+    with st.grid(min_column_width=160, gap="small"):
         for label, number in numbers.items():
             st.metric(label, f"{number:,}", border=True)
     if len(images):
@@ -37,7 +37,7 @@ def draw_contents(here: Visit) -> None:
 def _draw_pictures(here: Visit, images: list[Image]) -> None:
     total = sum(image.size_bytes for image in here.workbench.store.images.read())
     with card("pictures"):
-        with st.grid(min_column_width=140, gap="small"):
+        with st.grid(min_column_width=125, gap="small"):
             for image in images:
                 _draw_picture(here, image)
         st.caption(f"The newest {len(images)}; all pictures together take {size(total)}.")

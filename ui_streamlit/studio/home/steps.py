@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 
 from engine.store.records import Job
@@ -15,7 +17,8 @@ from ui_streamlit.studio.visits import Visit, live
 
 __all__ = ["draw_first_steps"]
 
-_TASK = "sample_data"
+_TASK: Final = "sample_data"
+_WATCHED: Final = "steps-watched"
 
 
 @live("studio.open", every_s=2)
@@ -23,9 +26,10 @@ def draw_first_steps(here: Visit) -> None:
     """Draw what a newcomer does first; gone as soon as there is a dataset."""
     job = _last_job(here)
     at_work = job is not None and job.state in ("pending", "processing")
-    has_data = len(here.workbench.store.datasets.read()) > 0
-    if has_data and not at_work:
-        if st.session_state.pop("steps-watched", False):
+    watched = bool(st.session_state.get(_WATCHED))
+    if len(here.workbench.store.datasets.read()) and not (at_work and watched):
+        if watched:
+            del st.session_state[_WATCHED]
             tell("The sample data is here.")
             st.rerun()  # the rest of the page does not refresh itself
         return
@@ -36,7 +40,7 @@ def draw_first_steps(here: Visit) -> None:
             "and background. It holds no patient and can be removed at any time."
         )
         if at_work and job is not None:
-            st.session_state["steps-watched"] = True
+            st.session_state[_WATCHED] = True
             _draw_progress(job)
         else:
             _draw_button(here, job)

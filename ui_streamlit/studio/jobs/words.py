@@ -81,7 +81,7 @@ def progress_line(job: Job, *, now: datetime) -> str:
     if job.state == "stuck":
         return f"No sign of life since {wording.ago(job.heartbeat_at, now=now)}"
     took = elapsed_s(job, now=now)
-    ending = job.error if job.state == "failed" else job.message
+    ending = (job.error if job.state == "failed" else job.message).rstrip(".")
     parts = [ending, f"took {wording.duration(took)}" if took is not None else ""]
     return " · ".join(part for part in parts if part)
 
