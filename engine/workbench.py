@@ -95,9 +95,10 @@ class Workbench:
 
     def close(self) -> None:
         """Stop what runs in the background; every part opens again when asked for."""
+        monitor = cast("Monitor | None", self._parts.get("monitor"))
+        if monitor is not None:
+            monitor.stop()  # outside of the lock, for which its threads may wait
         with self._opening:
-            if "monitor" in self._parts:
-                self.monitor.stop()
             self._parts.clear()
 
     def _part(self, name: str, open_part: Callable[[], Part]) -> Part:

@@ -75,9 +75,11 @@ class HealthBoard:
         self._told: dict[str, PartHealth] = {}
         self._faults: dict[str, str] = {}
 
-    def refresh(self) -> None:
-        """Ask all parts whose answers have grown old."""
+    def refresh(self, *, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Ask all parts whose answers have grown old, until ``is_over``."""
         for ping in self._pings:
+            if is_over():
+                return
             if self._is_due(ping):
                 self._ask(ping)
 

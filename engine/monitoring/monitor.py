@@ -182,7 +182,7 @@ class Monitor:
 
     def _ask_on(self) -> None:
         while True:
-            self._board.refresh()
+            self._board.refresh(is_over=self._stopping.is_set)
             if self._stopping.wait(self._every_s):
                 return
 

@@ -107,8 +107,8 @@ def _backups(sources: Sources) -> Answer:
         return Answer(state="attention", text="There is no good backup yet; make one by hand.")
     age_h = (datetime.now(UTC) - _made_at(good[-1])).total_seconds() / 3600
     text = f"The last good backup is {_age(age_h)} old; {len(good)} are kept."
-    last = records[-1]
-    if last.state in ("bad", "failed"):
+    judged = [record for record in records if record.state in ("good", "bad")]
+    if judged[-1].state == "bad":
         return Answer(state="failed", text=f"The newest backup is not usable. {text}")
     interval_h = sources.settings.backup_interval_h
     if interval_h and age_h > 2 * interval_h:
