@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final, get_args
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Final, final, get_args
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from api.asking import Desk, asked_by, in_thread
+from engine.errors import MissingBackendError
 from engine.people.actors import Actor
 from engine.people.permissions import require
 from engine.store import now
 from engine.store.records import InferenceStatus, Job, Sample
+
+if TYPE_CHECKING:
+    from engine.jobs.intake import Intake
 
 __all__ = ["build_administration_router"]
 
@@ -24,6 +29,13 @@ _AT_WORK: Final = frozenset({"pending", "processing", "stuck"})
 def build_administration_router(desk: Desk) -> APIRouter:
     """Return ``/admin/…``, and the same below ``/api/v1``."""
     inner = APIRouter(prefix="/admin", tags=["administration"])
+    reader = _Reader(desk)
+
+    @inner.post("/modelprocessing/process-sqs")
+    async def process(request: Request) -> Response:
+        """Look into the outside queue now, beside the worker's own rounds."""
+        actor = asked_by(request, "jobs.intake")
+        return JSONResponse(await in_thread(lambda: reader.look(actor)))
 
     @inner.get("/modelprocessing/status-api")
     async def status(request: Request) -> Response:
@@ -43,7 +55,35 @@ def build_administration_router(desk: Desk) -> APIRouter:
     return router
 
 
+@final
+class _Reader:
+    """Reads the outside queue on demand; it holds what it has received until the job is done."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = threading.Lock()
+        self._intake: Intake | None = None
+
+    def look(self, actor: Actor) -> dict[str, Any]:
+        """Go one round and return what was found."""
+        from engine.jobs.intake import Intake
+
+        workbench = self._desk.workbench()
+        if not self._desk.settings.sqs_queue_url:
+            raise MissingBackendError(
+                "There is no outside queue here; set LIGHTBOX_SQS_QUEUE_URL to one."
+            )
+        with self._lock:
+            if self._intake is None:
+                self._intake = Intake(self._desk.settings, workbench.store, workbench.queue)
+            found = self._intake.step()
+        workbench.audit.write(actor, "jobs.intake", text="Looked into the outside queue")
+        return {"status": "ok", **asdict(found)}
+
+
 def _status(desk: Desk) -> dict[str, Any]:
+    from engine.jobs.intake import intake_status
+
     workbench = desk.workbench()
     counts, workers = workbench.queue.counts(), workbench.queue.workers()
     found = Counter(sample.inference_status for sample in workbench.store.samples.read())
@@ -53,7 +93,7 @@ def _status(desk: Desk) -> dict[str, Any]:
         "jobs": counts,
         "samples": {state: found[state] for state in get_args(InferenceStatus)},
         "oldest_pending_s": round(workbench.queue.oldest_pending_age_s(), 1),
-        "queue_configured": bool(desk.settings.sqs_queue_url),
+        "intake": intake_status(desk.settings),
     }
 
 

@@ -1,4 +1,4 @@
-"""Stored files by content hash: a link into S3 where they live there, else the bytes."""
+"""Stored files by content hash (a link into S3 where they live there), and archives of backups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
 from api.asking import Desk, asked_by, in_thread
 from engine.errors import NotFoundError
@@ -21,7 +21,7 @@ _LINK_S: Final = 60
 
 
 def build_file_router(desk: Desk) -> APIRouter:
-    """Return ``GET /files/{sha256}``."""
+    """Return ``GET /files/{sha256}`` and ``GET /api/v1/backups/{name}/archive``."""
     router = APIRouter(tags=["files"])
 
     @router.get("/files/{sha256}", response_class=Response)
@@ -52,6 +52,21 @@ def build_file_router(desk: Desk) -> APIRouter:
                 "Cache-Control": "private, no-cache",
                 "ETag": f'"{sha256}"',
             },
+        )
+
+    @router.get("/api/v1/backups/{name}/archive", response_class=Response)
+    async def archive(request: Request, name: str) -> Response:
+        """Download the archive of a backup: everything that the server knows is in it."""
+        actor = asked_by(request, "backups.restore")
+        workbench = desk.workbench()
+        path = await in_thread(lambda: workbench.backups.archive(name))
+        await in_thread(
+            lambda: workbench.audit.write(
+                actor, "backups.restore", record=f"backups/{name}", text="Downloaded the archive"
+            )
+        )
+        return FileResponse(
+            path, media_type="application/octet-stream", filename=_file_name(path.name, "0" * 16)
         )
 
     return router

@@ -111,7 +111,8 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("POST", "(?:/api/v1)?/admin/modelprocessing/process-sqs", "jobs.intake", rate="api"),
     _rule("GET", "(?:/api/v1)?/admin/modelprocessing/status-api", "jobs.intake", rate="api"),
     _rule("POST", "(?:/api/v1)?/admin/cleanup-stuck-samples", "samples.cleanup", rate="api"),
-    # Files.
+    # Files and backups.
+    _rule("GET", "/api/v1/backups/[^/]+/archive", "backups.restore", rate="api"),
     _rule("GET", "/files/[^/]+", "files.read", rate="api"),
     # Eyes and spine: the plain routes, then the pages.
     _rule("POST", "/predict|/upload", "eyes.use", own_limit=True, by_strangers=True),

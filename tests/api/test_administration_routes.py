@@ -46,3 +46,10 @@ def test_only_an_administrator_cleans_up(house: House, role: str) -> None:
     """Everybody else is told who may."""
     answer = house.client().post("/admin/cleanup-stuck-samples", headers=house.token(role))
     assert answer.status_code == 403
+
+
+def test_the_outside_queue_is_looked_into_on_demand(house: House) -> None:
+    """Without one, the caller is told which setting names it."""
+    answer = house.client().post("/admin/modelprocessing/process-sqs", headers=house.token("ADMIN"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "missing_backend")
+    assert "LIGHTBOX_SQS_QUEUE_URL" in answer.json()["error"]["message"]

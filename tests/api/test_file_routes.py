@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
-from tests.api.house import House
+from engine.people.actors import SYSTEM
+from engine.people.audit.filters import Filters
+from tests.api.house import House, build_house
 
 DATA = b"<script>alert(1)</script>" * 100_000
 
@@ -56,3 +59,17 @@ def test_nobody_gets_a_file_without_signing_in(house: House) -> None:
     ref = house.workbench.files.put(b"secret", media_type="text/plain")
     answer = house.client().get(f"/files/{ref.sha256}")
     assert (answer.status_code, b"secret" in answer.content) == (401, False)
+
+
+def test_an_archive_is_for_administrators_and_leaves_a_trace(tmp_path: Path) -> None:
+    """Everything is in it, so who takes it is written down."""
+    house = build_house(tmp_path)
+    made = house.workbench.backups.make("by hand", actor=SYSTEM)
+    address = f"/api/v1/backups/{made.id}/archive"
+    assert house.client().get(address, headers=house.token("UPLOADER")).status_code == 403
+    answer = house.client().get(address, headers=house.token("ADMIN"))
+    assert answer.content == house.workbench.backups.archive(made.id).read_bytes()
+    filters = Filters(action="backups.restore", record=f"backups/{made.id}")
+    assert house.workbench.audit.entries(filters).total == 1
+    missing = house.client().get("/api/v1/backups/no-such/archive", headers=house.token("ADMIN"))
+    assert missing.status_code == 404
