@@ -71,8 +71,7 @@ def write_aside(path: Path, parts: Iterable[bytes]) -> None:
         try:
             descriptor = os.open(path, _NEW_FILE, 0o600)
             try:
-                for part in parts:
-                    _write_all(descriptor, part)
+                _write_all(descriptor, parts)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -134,10 +133,14 @@ def told_failures(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_all(descriptor: int, part: bytes) -> None:
-    rest = memoryview(part)
+def _write_all(descriptor: int, parts: Iterable[bytes]) -> None:
+    rest = [memoryview(part) for part in parts if part]
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        written = os.writev(descriptor, rest)
+        while rest and written >= len(rest[0]):
+            written -= len(rest.pop(0))
+        if rest:
+            rest[0] = rest[0][written:]
 
 
 def _keep(paths: Paths) -> bool:

@@ -69,24 +69,24 @@ class About:
 def pack(
     lines: Mapping[str, bytes], *, collection: str, schema: int, version: int, at: datetime
 ) -> list[bytes]:
-    """Return the parts of the file: its first line, and the rest.
+    """Return the file in parts, so that no second copy of its records is made.
 
     ``lines`` maps ids to the stored form of their record, as bytes ``"id":{…}``.
     """
-    body = _OPENING + _BETWEEN.join(lines.values()) + _CLOSING
+    body = (_OPENING, _BETWEEN.join(lines.values()), _CLOSING)
     about = About(
         collection=collection,
         schema=schema,
         version=version,
         count=len(lines),
-        size_bytes=len(body),
+        size_bytes=sum(map(len, body)),
         written_at=at,
         sha256="",
     )
-    about = replace(about, sha256=_digest(about, body))
+    about = replace(about, sha256=_digest(about, *body))
     first = orjson.dumps({"_about": {"1": about}}, option=orjson.OPT_UTC_Z)[:-1] + b","
     assert len(first) < FIRST_LINE_BYTES, "names of collections are short"
-    return [first.ljust(FIRST_LINE_BYTES - 1) + b"\n", body]
+    return [first.ljust(FIRST_LINE_BYTES - 1) + b"\n", *body]
 
 
 def peek(first: bytes) -> About:
@@ -142,9 +142,10 @@ def unpack(content: bytes) -> tuple[About, dict[str, bytes]]:
     return about, lines
 
 
-def _digest(about: About, body: bytes | memoryview) -> str:
+def _digest(about: About, *body: bytes | memoryview) -> str:
     digest = hashlib.sha256(orjson.dumps(replace(about, sha256=""), option=orjson.OPT_UTC_Z))
-    digest.update(body)
+    for part in body:
+        digest.update(part)
     return digest.hexdigest()
 
 

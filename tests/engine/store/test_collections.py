@@ -207,10 +207,10 @@ def test_a_full_disk_leaves_all_as_it_was(
     put(collection, Thing(id="a", title="a"))
     content = collection.paths.current.read_bytes()
 
-    def full(descriptor: int, data: bytes) -> int:
+    def full(descriptor: int, parts: list[memoryview]) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "writev", full)
     with pytest.raises(DiskShortError, match=r"No space left on device.*free space"):
         put(collection, Thing(id="b", title="b"))
     monkeypatch.undo()
@@ -238,6 +238,17 @@ def test_a_real_limit_on_file_size_is_a_full_disk(tmp_path: Path) -> None:
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert [thing.id for thing in thing_in(tmp_path).read()] == ["a"]
+
+
+def test_a_system_that_writes_in_pieces_is_served(
+    collection: Collection[Thing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write may take fewer bytes than it was given; the rest follows."""
+    original = os.write
+    monkeypatch.setattr(os, "writev", lambda to, parts: original(to, bytes(parts[0])[:7]))
+    put(collection, Thing(id="a", title="a" * 500), Thing(id="b", title="b"))
+    monkeypatch.undo()
+    assert [thing.id for thing in thing_in(collection.folder).read()] == ["a", "b"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -139,13 +139,13 @@ def test_a_version_is_on_the_disk_before_it_gets_its_name(
 
         monkeypatch.setattr(os, name, call)
 
-    for name in ("write", "fsync", "link", "replace"):
+    for name in ("writev", "fsync", "link", "replace"):
         spy(name)
     with collection.transaction() as changes:
         changes.put(Thing(id="a", title="c"))
     monkeypatch.undo()
     assert done == [
-        *("write", "write", "fsync"),  # first line and records of the new version
+        *("writev", "fsync"),  # the new version beside the present one
         "link",  # the present one keeps a second name
         "replace .things.new",  # the new one takes its place,
         "replace .things.kept",  # and the old one becomes the previous

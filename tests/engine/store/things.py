@@ -95,7 +95,7 @@ def things() -> st.SearchStrategy[Thing]:
 
 
 # What changes something on the disk: before each of them a program may be killed.
-_STEPS = ("open", "write", "fsync", "link", "rename", "replace", "unlink", "close")
+_STEPS = ("open", "writev", "fsync", "link", "rename", "replace", "unlink", "close")
 
 
 def after_kill(work: Callable[[], object], *, step: int) -> bool:
@@ -134,8 +134,9 @@ def _deadly(step: int) -> Iterator[None]:
 
         def call(*given: Any, **named: Any) -> Any:
             if left[0] == 0:
-                if name == "write":
-                    original(given[0], bytes(given[1])[: len(given[1]) // 2])
+                if name == "writev":
+                    whole = b"".join(given[1])
+                    os.write(given[0], whole[: len(whole) // 2])
                 os.kill(os.getpid(), signal.SIGKILL)
             left[0] -= 1
             return original(*given, **named)
