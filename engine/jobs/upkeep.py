@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from engine.backups import referenced_files
-from engine.errors import DamagedFileError
+from engine.errors import DamagedFileError, NotFoundError
 from engine.jobs.folders import jobs_home, read_json, write_json
 from engine.store.files.named import named_files
 
@@ -76,16 +76,21 @@ def verify_files(store: Store, files: Files, *, after: str = "") -> Iterator[Ver
     for number, name in enumerate(every, start=1):
         if name <= after:
             continue
-        if name in stored:
-            checked = files.verify(name)
-            ok, sentence = checked.ok, checked.sentence
-        else:
-            ok = False
-            sentence = (
-                f"Record {named[name]} names file {name}, but it is not in "
-                f"{files.place.address}; restore it from a backup."
-            )
+        ok, sentence = _look_at(name, files, named_by=named.get(name))
         yield Verified(sha256=name, ok=ok, sentence=sentence, number=number, total=len(every))
+
+
+def _look_at(name: str, files: Files, *, named_by: str | None) -> tuple[bool, str]:
+    try:
+        checked = files.verify(name)
+    except NotFoundError:
+        if named_by is None:  # removed since it was listed
+            return True, "removed meanwhile"
+        return False, (
+            f"Record {named_by} names file {name}, but it is not in {files.place.address}; "
+            "restore it from a backup."
+        )
+    return checked.ok, checked.sentence
 
 
 def collect(context: JobContext) -> str:
