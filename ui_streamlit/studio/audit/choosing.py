@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
 import streamlit as st
 
@@ -14,10 +15,13 @@ from ui_streamlit.studio.visits import Visit
 
 __all__ = ["draw_filters", "filters_of"]
 
+_WHO: Final = "audit-who"
+
 
 def draw_filters(here: Visit) -> Filters:
     """Draw the filters and return what was chosen."""
-    people = _people(here)
+    asked = str(st.query_params.get("who", ""))
+    people = _people(here, asked)
     areas = sorted({name.partition(".")[0] for name in ACTIONS} | {"audit"})
     words = st.text_input(
         "Search",
@@ -31,11 +35,11 @@ def draw_filters(here: Visit) -> Filters:
         who = st.selectbox(
             "Who",
             list(people),
-            index=None,
+            index=list(people).index(asked) if asked in people else None,
             format_func=lambda name: people.get(name, name),
             placeholder="Everybody",
-            key="who",
-            bind="query-params",
+            key=_WHO,
+            on_change=_carry_who,
         )
         area = st.selectbox(
             "What",
@@ -71,11 +75,19 @@ def filters_of(
     )
 
 
-def _people(here: Visit) -> Mapping[str, str]:
+def _carry_who() -> None:
+    """Put the id into the address: bound by Streamlit, it would be the name, which may change."""
+    chosen = st.session_state.get(_WHO)
+    if chosen:
+        st.query_params["who"] = chosen
+    else:
+        st.query_params.pop("who", None)
+
+
+def _people(here: Visit, asked: str) -> Mapping[str, str]:
     named = {user.id: user.name for user in here.workbench.accounts.all()}
-    asked = str(st.query_params.get("who", ""))
-    gone = {asked: "Somebody who has left"} if asked and asked not in named else {}
-    return {**gone, **named, SYSTEM.id: SYSTEM.name, VISITOR.id: VISITOR.name}
+    known = {**named, SYSTEM.id: SYSTEM.name, VISITOR.id: VISITOR.name}
+    return {asked: "Somebody who has left", **known} if asked and asked not in known else known
 
 
 def _any_chosen() -> bool:

@@ -46,7 +46,7 @@ def ask_role(user: User, role: Role) -> None:
     text = f"{plain(user.name)} may then {_listed(more)}." if more else "Nothing is added."
     ask(
         Question(
-            title=f"Make {user.name} {role}?",
+            title=f"Make {plain(user.name)} {role}?",
             text=f"{text} It counts at once, in every open tab.",
             lost=tuple(f"May no longer {what}" for what in gained(user.role, before=role)),
             button=f"Make {role}",
@@ -59,7 +59,7 @@ def ask_role(user: User, role: Role) -> None:
 def _ask_enable(user: User) -> None:
     ask(
         Question(
-            title=f"Let {user.name} in?",
+            title=f"Let {plain(user.name)} in?",
             text=f"{plain(user.name)} ({plain(user.email)}) can then sign in as {user.role}.",
             button="Let in",
             action=_MANAGE,
@@ -71,7 +71,7 @@ def _ask_enable(user: User) -> None:
 def _ask_disable(here: Visit, user: User) -> None:
     ask(
         Question(
-            title=f"Disable {user.name}?",
+            title=f"Disable {plain(user.name)}?",
             text="Nobody can sign in with this account until you enable it again.",
             lost=(*_open_sessions(here, user), "Tokens for the API that were given out"),
             button="Disable",
@@ -85,7 +85,7 @@ def _ask_reset(here: Visit, user: User) -> None:
     lost = ["The present password, at once"] if user.password_hash else []
     ask(
         Question(
-            title=f"New link for {user.name}?",
+            title=f"New link for {plain(user.name)}?",
             text="You get a link to pass on; whoever opens it sets the new password.",
             lost=(*lost, "Links that were made before", *_open_sessions(here, user)),
             button="Make the link",
@@ -98,7 +98,7 @@ def _ask_reset(here: Visit, user: User) -> None:
 def _ask_sign_out(here: Visit, user: User) -> None:
     ask(
         Question(
-            title=f"Sign {user.name} out everywhere?",
+            title=f"Sign {plain(user.name)} out everywhere?",
             text="The password stays; signing in again is possible at once.",
             lost=(*_open_sessions(here, user), "Tokens for the API that were given out"),
             button="Sign out everywhere",
@@ -111,7 +111,7 @@ def _ask_sign_out(here: Visit, user: User) -> None:
 def _ask_remove(here: Visit, user: User) -> None:
     ask(
         Question(
-            title=f"Delete {user.name}?",
+            title=f"Delete {plain(user.name)}?",
             text="What this person made stays, and the audit log keeps the name. To keep somebody "
             "out for a while, disable the account instead.",
             lost=("The account with its e-mail and role", *_open_sessions(here, user)),
