@@ -51,9 +51,10 @@ class Studio:
     def open(self, page: str = "home", **query: str) -> AppTest:
         """Open a page through the frame, as its address does."""
         app = AppTest.from_file(str(APP), default_timeout=30)
-        app.run()
         app.query_params.update(query)
-        return app.switch_page(f"studio_pages/{page}.py").run()
+        if page != "home":  # the page without a name in its address
+            app.switch_page(f"studio_pages/{page}.py")
+        return app.run()
 
 
 def texts(app: AppTest) -> Iterable[str]:
@@ -61,7 +62,7 @@ def texts(app: AppTest) -> Iterable[str]:
     for kind in (
         *("title", "header", "subheader", "markdown", "caption", "text", "code", "error"),
         *("warning", "info", "success", "badge", "html", "toast", "metric", "expander"),
-        *("page_link", "imgs"),
+        *("page_link", "image"),
     ):
         for element in app.get(kind):
             for name in ("label", "body", "value"):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Drawn
 
 from engine.store import now
-from engine.store.records import BackupRecord, Dataset, Image, Job, User
+from engine.store.records import Dataset, Image, Job, User
 from tests.ui_streamlit.studio import Studio, words
 
 
@@ -117,13 +117,6 @@ def test_others_do_not_see_what_the_server_needs(studio: Studio, role: str) -> N
     assert "stuck" not in seen
     assert "registered" not in seen
     assert "backup" not in seen.replace("backups.py", "")
-
-
-def test_an_old_backup_waits(open_studio: Studio) -> None:
-    """When backups by the clock stopped coming, that is said with its age."""
-    long_ago = now() - timedelta(days=9)
-    put(open_studio, "backups", BackupRecord(state="good", created_at=long_ago))
-    assert "The last good backup is 9 days old" in words(open_studio.open())
 
 
 def test_pictures_wait_for_those_who_do_them(studio: Studio) -> None:

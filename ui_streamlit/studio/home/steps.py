@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Final
 
 import streamlit as st
 
+from engine.store import now
 from engine.store.records import Job
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.attempts import attempt
 from ui_streamlit.studio.dialogs import tell
 from ui_streamlit.studio.jobs.rows import bar
+from ui_streamlit.studio.jobs.words import progress_line
 from ui_streamlit.studio.navigation import page
 from ui_streamlit.studio.pieces import card
 from ui_streamlit.studio.visits import Visit, live
@@ -61,13 +64,9 @@ def _draw_button(here: Visit, job: Job | None) -> None:
 
 
 def _draw_progress(job: Job) -> None:
-    from engine.store import now
-    from ui_streamlit.studio.jobs.words import progress_line
-
-    st.html(bar(job))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(wording.plain(progress_line(job, now=now())), width="content")
-        st.page_link(page("jobs"), label="Open the job", query_params={"job": job.id})
+    line = escape(progress_line(job, now=now()))
+    st.html(f'{bar(job)}<p class="lb-line"><span>{line}</span></p>')
+    st.page_link(page("jobs"), label="Open the job", query_params={"job": job.id})
 
 
 def _last_job(here: Visit) -> Job | None:
