@@ -181,7 +181,7 @@ class Queue:
                     f"{'gone' if job is None else job.state}."
                 )
             if job.state == "processing":
-                job = replace(job, cancel_requested=True)
+                job = replace(job, cancel_requested=True, message="Cancelled.")
             else:
                 job = transitions.cancelled(job, message="Cancelled.", at=now())
             jobs.put(job)
@@ -312,7 +312,7 @@ class Queue:
         Jobs that can never start fail here with the reason; why the others wait is written down.
         """
         jobs = self._jobs.read()
-        if not jobs.where(state="pending"):
+        if not self.has_pending():
             write_waiting(self._settings, {})
             return None
         choice = choose({job.id: job for job in jobs}, room, at=now())
@@ -355,6 +355,10 @@ class Queue:
     def reap(self) -> int:
         """Look for jobs whose worker or process is gone or hangs; return how many were found."""
         return self._reaper.reap()
+
+    def has_pending(self) -> bool:
+        """Whether any job waits; as cheap as a look at the file's date."""
+        return bool(self._jobs.read().where(state="pending"))
 
     def held_by(self, worker: str) -> dict[str, Job]:
         """Return the jobs that a worker works on, by their ids."""

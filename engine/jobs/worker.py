@@ -17,6 +17,7 @@ from engine.jobs.launched import LaunchedJob
 from engine.jobs.outcomes import read_outcome
 from engine.jobs.presence import Presence
 from engine.jobs.queue import Queue
+from engine.jobs.scheduling import is_restoring, submit_due_backup
 from engine.memory_guard import MemoryGuard
 from engine.store import Store, now
 
@@ -30,6 +31,7 @@ __all__ = ["Worker"]
 _LOOK_EVERY_S: Final = 0.15
 _BEAT_EVERY_S: Final = 2.0
 _MEASURE_EVERY_S: Final = 0.5
+_SCHEDULE_EVERY_S, _FIRST_SCHEDULE_S = 60.0, 30.0
 _SMALLEST_LIMIT_MB: Final = 200.0
 _MEMORY, _CANCELLED, _SHUT_DOWN, _LOST = "memory", "cancelled", "shut down", "lost"
 _log = logging.getLogger(__name__)
@@ -44,7 +46,8 @@ class Worker:
 
     def __init__(self, settings: Settings, *, tasks: Mapping[str, Task] | None = None) -> None:
         self._settings = settings
-        self._queue = Queue(_open_store(settings), settings, tasks=tasks)
+        self._store = _open_store(settings)
+        self._queue = Queue(self._store, settings, tasks=tasks)
         self._guard = MemoryGuard(floor_mb=settings.memory_floor_mb)
         self._cores = settings.worker_cores or os.cpu_count() or 1
         self._launched: dict[str, LaunchedJob] = {}
@@ -69,9 +72,12 @@ class Worker:
             beat = _Every(_BEAT_EVERY_S, lambda: presence.beat(tuple(self._launched)))
             reap = _Every(min(_BEAT_EVERY_S, self._settings.job_stuck_s / 4), self._reap)
             measure = _Every(_MEASURE_EVERY_S, self._watch_memory)
+            schedule = _Every(_SCHEDULE_EVERY_S, self._schedule, first_after_s=_FIRST_SCHEDULE_S)
             try:
                 while not self._stopping.is_set():
                     self._try(beat, self._look_after_jobs, measure, reap, self._start_jobs)
+                    if not until_empty:
+                        self._try(schedule)
                     if until_empty and not self._launched and not self._is_anything_open():
                         break
                     self._stopping.wait(_LOOK_EVERY_S)
@@ -90,6 +96,8 @@ class Worker:
     # --- starting ------------------------------------------------------------------------------
 
     def _start_jobs(self) -> None:
+        if self._queue.has_pending() and is_restoring(self._settings):
+            return  # what begins now would work on records that are about to change
         while not self._stopping.is_set():
             job = self._queue.claim(self._name, self._room())
             if job is None:
@@ -190,7 +198,8 @@ class Worker:
             done = self._fail(one.job, MemoryShortError.code, one.error)
         elif one.stop_reason == _CANCELLED:
             done = self._queue.settle(
-                one.job, lambda job: transitions.cancelled(job, message="Cancelled.", at=now())
+                one.job,
+                lambda job: transitions.cancelled(job, message=job.message, at=now()),
             )
         elif one.stop_reason == _SHUT_DOWN:
             text = "The server was stopped; the job waits for its next start."
@@ -217,6 +226,11 @@ class Worker:
         found = self._queue.reap()
         if found:
             _log.warning("%d jobs were left behind or hung", found)
+
+    def _schedule(self) -> None:
+        job = submit_due_backup(self._queue, self._store, self._settings)
+        if job is not None:
+            _log.info("a backup is due: job %s", job.id)
 
     def _is_anything_open(self) -> bool:
         counts = self._queue.counts()
@@ -268,12 +282,14 @@ def _how(code: int, one: LaunchedJob) -> str:
 class _Every:
     """Does something at most once in so many seconds."""
 
-    def __init__(self, seconds: float, do: Callable[[], object]) -> None:
+    def __init__(
+        self, seconds: float, do: Callable[[], object], *, first_after_s: float = 0.0
+    ) -> None:
         self._seconds = seconds
         self._do = do
-        self._next = 0.0
+        self._next = time.monotonic() + first_after_s
 
     def __call__(self) -> None:
         if time.monotonic() >= self._next:
-            self._do()
             self._next = time.monotonic() + self._seconds
+            self._do()

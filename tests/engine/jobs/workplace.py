@@ -63,7 +63,7 @@ class Workplace:
         return worker
 
     def wait(
-        self, job: Job, when: Callable[[Job], bool] | None = None, *, seconds: float = 20.0
+        self, job: Job, when: Callable[[Job], object] | None = None, *, seconds: float = 20.0
     ) -> Job:
         """Return the job as soon as it is as wanted; by default, when it has ended."""
         is_there = when or (lambda now: now.state in ENDED)
