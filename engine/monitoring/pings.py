@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from engine.people.audit import AuditReport
     from engine.store.records import BackupRecord
 
-__all__ = ["DISK_FAILED_MB", "DISK_LOW_MB", "WHOLE_AUDIT_S", "pings"]
+__all__ = ["DISK_FAILED_MB", "DISK_LOW_MB", "INTAKE_SILENT_S", "WHOLE_AUDIT_S", "pings"]
 
 DISK_FAILED_MB: Final = 500.0
 """Free disk below which uploads and backups are at risk now."""
 
 DISK_LOW_MB: Final = 2_000.0
 """Free disk below which somebody should make room."""
+
+INTAKE_SILENT_S: Final = 180.0
+"""Without a round for so long, nobody reads the messages."""
 
 WHOLE_AUDIT_S: Final = 3600.0
 """How often the whole audit log is checked; its newest file is checked every minute."""
@@ -45,6 +48,8 @@ def pings(sources: Sources, figures: Callable[[], Figures]) -> tuple[Ping, ...]:
         ("audit", "Audit log", 60.0, audit.ask),
         ("models", "Models", 900.0, lambda: _models(sources)),
     )
+    if sources.settings.sqs_queue_url:
+        table += (("intake", "Messages from outside", 30.0, lambda: _intake(sources)),)
     return tuple(
         Ping(name=name, title=title, every_s=every_s, ask=ask)
         for name, title, every_s, ask in table
@@ -79,6 +84,27 @@ def _worker(sources: Sources) -> Answer:
     if settings.worker:
         return Answer(state="failed", text=f"No worker is alive: no job would start. {advice}")
     return Answer(state="attention", text=f"This server runs none (LIGHTBOX_WORKER=off). {advice}")
+
+
+def _intake(sources: Sources) -> Answer:
+    from engine.jobs.intake import intake_status
+
+    told = intake_status(sources.settings)
+    if told["error"]:
+        return Answer(state="failed", text=str(told["error"]))
+    if told["at"] is None:
+        return Answer(state="attention", text="The worker has not asked for messages yet.")
+    age_s = (datetime.now(UTC) - datetime.fromisoformat(told["at"])).total_seconds()
+    if age_s > INTAKE_SILENT_S:
+        return Answer(
+            state="failed",
+            text=f"No message was asked for since {_age(age_s / 3600)}; see the worker.",
+        )
+    parked = len(told["parked_files"])
+    if parked:
+        number = "One message is" if parked == 1 else f"{parked} messages are"
+        return Answer(state="attention", text=f"{number} parked after several tries.")
+    return Answer(state="ok", text="Messages are read as they come.")
 
 
 def _memory(now: Figures) -> Answer:
