@@ -11,7 +11,7 @@ from engine.errors import DamagedStoreError, NewerStoreError
 from engine.store import intents
 from engine.store.codec import codec_of
 from engine.store.disk import Paths, put_in_place, sync_folder, write_aside
-from engine.store.layout import TornError, unpack
+from engine.store.layout import TornError, peek, unpack
 from engine.store.locks import locked
 from engine.store.reading import FileVersion, damaged, is_unchanged, read_file, version_of
 from engine.store.records import Record
@@ -147,6 +147,23 @@ class Collection(Generic[R]):
         lines = migrated(lines, about.schema, self.schema)
         self._empty.next(lines, {}).values()
         return lines
+
+    def is_older(self) -> bool:
+        """Whether the file has an older form than the present one; reads its first line only.
+
+        ``False`` for a file that is absent or whose first line is damaged: reading it tells.
+
+        Raises
+        ------
+        NewerStoreError
+            When a newer Lightbox has written it.
+        """
+        try:
+            about = peek(version_of(self.paths.current).first)
+        except (OSError, TornError):
+            return False
+        require_known(about.schema, self.schema, name=self.name)
+        return about.schema < self.schema.version
 
     def _load(self, earlier: Snapshot[R] | None) -> Snapshot[R]:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
@@ -180,7 +180,13 @@ class Store:
         return collection
 
     def _migrate(self, before: Callable[[str], object] | None) -> None:
-        older = {c.name: c.read().stored_schema for c in self._collections.values() if _is_older(c)}
+        older = {}
+        for collection in self._collections.values():
+            if collection.is_older():
+                with suppress(DamagedStoreError):  # told to whoever reads it; others go on
+                    found = collection.read()
+                    if found.stored_schema < found.schema:
+                        older[found.name] = found.stored_schema
         if not older:
             return
         reason = "before migration of " + ", ".join(
@@ -195,14 +201,6 @@ class Store:
                     self[name].paths.keep_form(version)
                     changes[name].touch()
         _logger.info("migrated: %s", reason.removeprefix("before migration of "))
-
-
-def _is_older(collection: Collection[Any]) -> bool:
-    try:
-        return collection.read().stored_schema < collection.schema.version
-    except DamagedStoreError as error:
-        _logger.error("%s", error)  # told again to whoever asks for it; others go on
-        return False
 
 
 def _made(folder: Path) -> Path:
