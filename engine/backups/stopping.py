@@ -31,19 +31,15 @@ def stop_jobs(
     *,
     running: Running = recorded_as_running,
     spare: Collection[str] = (),
-    patience_s: float = _PATIENCE_S,
 ) -> None:
     """Ask all running jobs to stop and wait until they have.
 
     Raises
     ------
     BusyError
-        When some have not stopped after ``patience_s`` seconds.
+        When some have not stopped after 45 s.
     """
-    if "jobs" not in store.names or _left(store, running, spare) == set():
-        return
-    _ask(store, _left(store, running, spare))
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + _PATIENCE_S
     while left := _left(store, running, spare):
         if time.monotonic() > until:
             raise BusyError(
