@@ -22,6 +22,7 @@ from api.addresses import Seen, address_group, see
 from api.asking import Threads
 from api.headers import with_headers
 from api.identity import Identified, Identity
+from api.inside import is_from_inside
 from api.origins import is_from_own_page
 from api.own_paths import own_path
 from api.pages.notices import problem_page
@@ -140,6 +141,8 @@ class Door:
             return self._identity.collector(address)
         if not self._settings.auth:
             return self._identity.of(asked.headers, address=address)
+        if asked.method == "GET" and _is_our_own(asked):
+            return self._identity.ourselves(address)
         return await self._threads.run(lambda: self._identity.of(asked.headers, address=address))
 
     def _admit(self, asked: _Asked, who: Identified) -> None:
@@ -196,6 +199,12 @@ class Door:
         if is_page:
             return problem_page(problem_of(error), root=root)
         return response_of(error)
+
+
+def _is_our_own(asked: _Asked) -> bool:
+    """Return whether this process reads one of its own Gradio pages."""
+    rule = asked.rule
+    return rule is not None and rule.by_strangers and is_from_inside(asked.headers)
 
 
 def inner_path(scope: Scope) -> str:

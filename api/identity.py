@@ -87,6 +87,12 @@ class Identity:
         return hmac.compare_digest(shown[len(_SCHEME) :].strip().encode(), wanted.encode())
 
     @staticmethod
+    def ourselves(address: str) -> Identified:
+        """Return this process, which reads its own pages for agents."""
+        actor = replace(SYSTEM, id="inside", name="Lightbox itself", address=address)
+        return Identified(actor=actor, means="token")
+
+    @staticmethod
     def collector(address: str) -> Identified:
         """Return the program that collects figures."""
         actor = replace(SYSTEM, id="collector", name="Collector of figures", address=address)

@@ -6,7 +6,6 @@ What the pages have in common; knows nothing of what an endpoint computes.
 from __future__ import annotations
 
 import warnings
-from importlib.util import find_spec
 from typing import Any, cast
 
 import gradio as gr
@@ -15,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 from api.cors import allow_origins
 from engine.settings import Settings
 from ui_gradio.admission import Admission
+from ui_gradio.agents import are_offered, introduce_agents
 from ui_gradio.forgetful import forget_values, keep_no_statistics
 from ui_gradio.gate import Gate, GateRules
 from ui_gradio.theme import page_theme
@@ -47,6 +47,9 @@ def mount_page(app: FastAPI, settings: Settings, *, rules: GateRules, files: API
     one application.
     """
     app.include_router(files, prefix=rules.path)
+    with_agents = settings.agents and are_offered()
+    if with_agents:
+        introduce_agents()
     with warnings.catch_warnings():
         # Gradio's agent server imports a name that its own dependency has renamed.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -62,7 +65,7 @@ def mount_page(app: FastAPI, settings: Settings, *, rules: GateRules, files: API
             ssr_mode=False,
             enable_monitoring=False,
             pwa=True,
-            mcp_server=settings.agents and find_spec("mcp") is not None,
+            mcp_server=with_agents,
             theme=page_theme(),
         )
     forget_values(app, rules.blocks)
