@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Queue"]
 
+_KEPT_ENDED = 1_000
 _OPEN = ("pending", "processing", "stuck")
 
 
@@ -355,6 +356,24 @@ class Queue:
     def reap(self) -> int:
         """Look for jobs whose worker or process is gone or hangs; return how many were found."""
         return self._reaper.reap()
+
+    def forget_oldest(self, *, kept: int = _KEPT_ENDED) -> int:
+        """Remove the jobs that ended first, with their logs, beyond so many; return how many."""
+        jobs_now = self._jobs.read().values()
+        awaited = {name for job in jobs_now if job.state in _OPEN for name in job.after}
+        ended = [
+            job for job in jobs_now if job.state in transitions.ENDED and job.id not in awaited
+        ]
+        if len(ended) <= kept + kept // 10:  # a tenth at a time: not a transaction for each
+            return 0
+        ended.sort(key=lambda job: job.finished_at or job.created_at)
+        gone = ended[: len(ended) - kept]
+        with self._jobs.transaction() as jobs:
+            for job in gone:
+                jobs.remove(job.id)
+        for job in gone:
+            self._folder(job.id).remove()
+        return len(gone)
 
     def has_pending(self) -> bool:
         """Whether any job waits; as cheap as a look at the file's date."""

@@ -31,6 +31,7 @@ __all__ = ["Worker"]
 _LOOK_EVERY_S: Final = 0.15
 _BEAT_EVERY_S: Final = 2.0
 _MEASURE_EVERY_S: Final = 0.5
+_TELL_AGAIN_S: Final = 60.0
 _SCHEDULE_EVERY_S, _FIRST_SCHEDULE_S = 60.0, 30.0
 _SMALLEST_LIMIT_MB: Final = 200.0
 _MEMORY, _CANCELLED, _SHUT_DOWN, _LOST = "memory", "cancelled", "shut down", "lost"
@@ -53,6 +54,7 @@ class Worker:
         self._launched: dict[str, LaunchedJob] = {}
         self._stopping = threading.Event()
         self._name = ""
+        self._told = ("", 0.0)
 
     def stop(self) -> None:
         """Let :meth:`run` end soon; running jobs save their state and wait for the next worker."""
@@ -90,8 +92,15 @@ class Worker:
             try:
                 step()
             except (LightboxError, OSError) as error:
-                _log.error("%s", error if isinstance(error, LightboxError) else repr(error))
+                self._tell_once(str(error) if isinstance(error, LightboxError) else repr(error))
                 self._stopping.wait(1.0)
+
+    def _tell_once(self, fault: str) -> None:
+        """Log a fault when it is new, or has lasted for another minute."""
+        last, told_at = self._told
+        if fault != last or time.monotonic() - told_at > _TELL_AGAIN_S:
+            _log.error("%s", fault)
+            self._told = (fault, time.monotonic())
 
     # --- starting ------------------------------------------------------------------------------
 
@@ -231,6 +240,8 @@ class Worker:
         job = submit_due_backup(self._queue, self._store, self._settings)
         if job is not None:
             _log.info("a backup is due: job %s", job.id)
+        if gone := self._queue.forget_oldest():
+            _log.info("%d jobs that ended long ago were forgotten", gone)
 
     def _is_anything_open(self) -> bool:
         counts = self._queue.counts()

@@ -161,10 +161,11 @@ def main() -> None:
     import logging
     import threading
 
+    from engine.jobs.tasks import TASKS
     from engine.jobs.worker import Worker
 
     logging.basicConfig(level="INFO", stream=sys.stderr)
-    worker = Worker(Settings.from_env(), tasks=SMALL_TASKS)
+    worker = Worker(Settings.from_env(), tasks={**TASKS, **SMALL_TASKS})
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
 

@@ -322,6 +322,17 @@ class TestControl:
         with pytest.raises(NotFoundError, match="no job"):
             workplace.queue.get(job.id)
 
+    def test_jobs_that_ended_long_ago_are_forgotten(self, workplace: Workplace) -> None:
+        """Of 12 ended jobs the 10 youngest stay, and whatever has not ended."""
+        waiting = workplace.submit("quick")
+        made = [workplace.submit("quick") for _ in range(12)]
+        for job in made:
+            workplace.queue.cancel(job.id, VISITOR)
+        assert workplace.queue.forget_oldest(kept=11) == 0  # not worth a transaction yet
+        assert workplace.queue.forget_oldest(kept=10) == 2
+        left = {job.id for job in workplace.queue.all()}
+        assert left == {waiting.id, *(job.id for job in made[2:])}
+
     def test_what_people_do_is_in_the_audit_log(self, workplace: Workplace) -> None:
         """Submitting and cancelling leave a line each, with the job's id."""
         audit = open_audit(workplace.settings)

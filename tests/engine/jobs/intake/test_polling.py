@@ -13,7 +13,6 @@ import pytest
 from engine.errors import NotFoundError, RemoteError, SettingsError, StoreError
 from engine.jobs.intake import Intake, intake_status, parked, start_intake
 from engine.jobs.intake.ledger import Ledger
-from engine.jobs.intake.queueing import VISIBILITY_S
 from tests.engine.jobs.intake.conftest import Inbox
 
 BODY = json.dumps({"task": "look", "object": "s3://bucket/a.png", "sample_id": "s1"})
@@ -88,7 +87,7 @@ def test_visibility_is_extended_while_the_job_works(inbox: Inbox) -> None:
     reader.step()
     (held,) = reader._held.values()
     reader._messages.hold(held.message, 2)  # as if nearly all of the time had gone by
-    inbox.now_s += VISIBILITY_S - 2
+    inbox.now_s += inbox.settings.sqs_visibility_s - 2
     reader.step()
     time.sleep(2.2)
     assert inbox.counts() == (0, 1)
