@@ -454,6 +454,12 @@ class Settings:
         _integer(1, 100),
         "Failed jobs of one message before it is parked.",
     )
+    sqs_visibility_s: int = _setting(
+        120,
+        "LIGHTBOX_SQS_VISIBILITY_S",
+        _integer(4, 3600),
+        "Seconds after which a message comes again when its reader was killed.",
+    )
     sqs_parking_url: str = _setting(
         "",
         "LIGHTBOX_SQS_PARKING_URL",

@@ -9,14 +9,13 @@ from engine.errors import JobCancelledError, LightboxError, NotFoundError
 from engine.imaging import pictures
 from engine.jobs.external.answers import FoundCell, cells_of
 from engine.jobs.external.client import ModelClient
-from engine.jobs.external.targets import Target, find_target
+from engine.jobs.external.targets import find_images, find_sample
 from engine.store import now
 from engine.store.records import CellAnnotation, CellCoordinates, Image
 
 if TYPE_CHECKING:
     from engine.jobs.context import JobContext
-    from engine.store import Store
-    from engine.store.records import InferenceStatus
+    from engine.store.records import InferenceStatus, Sample
 
 __all__ = ["MODEL_USER", "run"]
 
@@ -31,26 +30,27 @@ def run(context: JobContext) -> str:
     is failed with the reason (or waits again, when the job was told to stop).
     """
     client = ModelClient(context.settings, sleep=context.sleep)
-    target = find_target(context)
-    _mark(context, target, "processing", "")
+    sample = find_sample(context)
+    _mark(context, sample, "processing", "")
     try:
+        images = find_images(context, sample)
         found = [
-            (image, _cells(context, client, image, number / len(target.images)))
-            for number, image in enumerate(target.images)
+            (image, _cells(context, client, image, number / len(images)))
+            for number, image in enumerate(images)
         ]
-        _write(context, target, found)
+        _write(context, sample, found)
     except JobCancelledError:
-        _mark(context, target, "pending", "The work on it was stopped.")
+        _mark(context, sample, "pending", "The work on it was stopped.")
         raise
     except LightboxError as error:
-        _mark(context, target, "failed", str(error))
+        _mark(context, sample, "failed", str(error))
         raise
-    for image in target.images:
+    for image in images:
         context.result("image", image.id, image.name)
-    if target.sample is not None:
-        context.result("sample", target.sample.id, target.sample.original_filename)
-    count = sum(len(cells) for _, cells in found)
-    return f"{count} cells in {len(found)} {'picture' if len(found) == 1 else 'pictures'}."
+    if sample is not None:
+        context.result("sample", sample.id, sample.original_filename)
+    cells = sum(len(cells) for _, cells in found)
+    return f"{_counted(cells, 'cell')} in {_counted(len(found), 'picture')}."
 
 
 def _cells(
@@ -75,7 +75,7 @@ def _cells(
 
 
 def _write(
-    context: JobContext, target: Target, found: list[tuple[Image, tuple[FoundCell, ...]]]
+    context: JobContext, sample: Sample | None, found: list[tuple[Image, tuple[FoundCell, ...]]]
 ) -> None:
     """Put the cells in place of those that the model found before and nobody has touched."""
     context.report(None, "Writing the cells")
@@ -86,12 +86,12 @@ def _write(
                 annotations.remove(old.id)
             for cell in cells:
                 annotations.put(_annotation(image, cell))
-        if target.sample is not None:
-            sample = records["samples"].get(target.sample.id)
-            if sample is None:
-                raise NotFoundError(f"Sample {target.sample.id} was removed in the meantime.")
+        if sample is not None:
+            held = records["samples"].get(sample.id)
+            if held is None:
+                raise NotFoundError(f"Sample {sample.id} was removed in the meantime.")
             records["samples"].put(
-                replace(sample, inference_status="completed", status_text="", updated_at=now())
+                replace(held, inference_status="completed", status_text="", updated_at=now())
             )
 
 
@@ -108,19 +108,22 @@ def _annotation(image: Image, cell: FoundCell) -> CellAnnotation:
     )
 
 
-def _mark(context: JobContext, target: Target, status: InferenceStatus, text: str) -> None:
-    if target.sample is None:
+def _mark(context: JobContext, sample: Sample | None, status: InferenceStatus, text: str) -> None:
+    if sample is None:
         return
-    store: Store = context.store
-    with store.samples.transaction() as samples:
-        sample = samples.get(target.sample.id)
-        if sample is not None:
+    with context.store.samples.transaction() as samples:
+        held = samples.get(sample.id)
+        if held is not None:
             samples.put(
                 replace(
-                    sample,
+                    held,
                     inference_status=status,
                     status_text=text,
                     job_id=context.job.id,
                     updated_at=now(),
                 )
             )
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from engine.errors import NotFoundError, RequestError
 from engine.imaging import pictures
@@ -14,62 +14,60 @@ from engine.store.records import Image, Sample
 if TYPE_CHECKING:
     from engine.jobs.context import JobContext
 
-__all__ = ["Target", "find_target"]
+__all__ = ["find_images", "find_sample"]
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The pictures to be sent, and the sample that they belong to, if any."""
-
-    images: tuple[Image, ...]
-    sample: Sample | None
-
-
-def find_target(context: JobContext) -> Target:
-    """Return what the job's payload names; an object is brought in and given a record first.
+def find_sample(context: JobContext) -> Sample | None:
+    """Return the sample that the job's payload is about; pictures need not belong to one.
 
     Raises
     ------
     NotFoundError
-        When it names something that is not there.
+        When it names a sample or a picture that is not there.
+    """
+    payload = context.payload
+    samples = context.store.samples.read()
+    if "sample_id" in payload:
+        return samples[payload["sample_id"]]
+    if "image_id" in payload:
+        image = context.store.images.read()[payload["image_id"]]
+        return samples.get(image.sample_id or "")
+    # The older service names the object alone; its sample knows the key.
+    named = samples.where(s3_key=ObjectName.parse(payload["object"]).key)
+    return named[-1] if named else None
+
+
+def find_images(context: JobContext, sample: Sample | None) -> tuple[Image, ...]:
+    """Return the pictures to be sent; an object is brought in and given a record first.
+
+    Raises
+    ------
+    NotFoundError
+        When a picture or the object is not there.
     PictureError, TooLargeError
         When the object is no picture that we take.
     RequestError
         When the sample has no picture.
     """
     payload = context.payload
-    if "image_id" in payload:
-        image = context.store.images.read()[payload["image_id"]]
-        sample = context.store.samples.read().get(image.sample_id or "")
-        return Target(images=(image,), sample=sample)
-    sample = _sample(context)
     if "object" in payload:
-        return _from_object(context, ObjectName.parse(payload["object"]), sample)
-    assert sample is not None, "a payload without image and object has a sample"
+        return (_from_object(context, ObjectName.parse(payload["object"]), sample),)
     stored = context.store.images.read()
-    images = tuple(stored[name] for name in sample.image_ids)
-    if not images:
+    if "image_id" in payload:
+        return (stored[payload["image_id"]],)
+    assert sample is not None, "a payload without image and object names a sample"
+    if not sample.image_ids:
         raise RequestError(f"Sample {sample.id} has no picture yet; add one, then ask again.")
-    return Target(images=images, sample=sample)
+    return tuple(stored[name] for name in sample.image_ids)
 
 
-def _sample(context: JobContext) -> Sample | None:
-    samples = context.store.samples.read()
-    if "sample_id" in context.payload:
-        return samples[context.payload["sample_id"]]
-    # The older service names the object alone; its sample knows the key.
-    named = samples.where(s3_key=ObjectName.parse(context.payload["object"]).key)
-    return named[-1] if named else None
-
-
-def _from_object(context: JobContext, name: ObjectName, sample: Sample | None) -> Target:
+def _from_object(context: JobContext, name: ObjectName, sample: Sample | None) -> Image:
     context.report(None, "Fetching the object")
     settings = context.settings
     ref = bring_in(name, settings, context.files, max_bytes=settings.max_upload_mb * 1_000_000)
     for known in context.store.images.read().where(sha256=ref.sha256):
         if known.sample_id == (sample.id if sample else None):  # an earlier attempt's
-            return Target(images=(known,), sample=sample)
+            return known
     picture = pictures.decode(
         context.files.read(ref.sha256), max_pixels=settings.max_megapixels * 1_000_000
     )
@@ -90,7 +88,7 @@ def _from_object(context: JobContext, name: ObjectName, sample: Sample | None) -
         if sample is not None and held is None:
             raise NotFoundError(f"Sample {sample.id} was removed in the meantime.")
         if held is not None:
-            sample = records["samples"].put(
+            records["samples"].put(
                 replace(held, image_ids=(*held.image_ids, image.id), updated_at=now())
             )
-    return Target(images=(image,), sample=sample)
+    return image

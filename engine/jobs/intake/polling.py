@@ -18,7 +18,7 @@ from engine.errors import BusyError, InputError, LightboxError, MemoryShortError
 from engine.jobs.intake.ledger import Ledger, Round
 from engine.jobs.intake.messages import Order, orders_of
 from engine.jobs.intake.parking import park
-from engine.jobs.intake.queueing import VISIBILITY_S, Message, MessageQueue
+from engine.jobs.intake.queueing import Message, MessageQueue
 from engine.people.actors import Actor
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Intake:
             orders = orders_of(message.body, self._settings)
         except InputError as error:
             return self._park(message, str(error), done)
-        held = _Held(message, orders, self._clock() + VISIBILITY_S)
+        held = _Held(message, orders, self._clock() + self._settings.sqs_visibility_s)
         self._held[message.id] = held
         return self._look_after(held, done)
 
@@ -199,11 +199,11 @@ class Intake:
 
     def _keep(self, held: _Held) -> None:
         """Hide the message for longer, in time."""
-        if held.until - self._clock() > VISIBILITY_S / 2:
+        if held.until - self._clock() > self._settings.sqs_visibility_s / 2:
             return
         try:
-            self._messages.hold(held.message, VISIBILITY_S)
-            held.until = self._clock() + VISIBILITY_S
+            self._messages.hold(held.message, self._settings.sqs_visibility_s)
+            held.until = self._clock() + self._settings.sqs_visibility_s
         except LightboxError as error:
             # After twelve hours SQS hides no longer; then it comes again and meets its jobs.
             _log.warning("message %s can no longer be held: %s", held.message.id, error)

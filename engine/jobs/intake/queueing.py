@@ -9,10 +9,7 @@ from engine.errors import SettingsError
 from engine.jobs.intake.cloud import cloud_client, telling
 from engine.settings import Settings
 
-__all__ = ["VISIBILITY_S", "Message", "MessageQueue"]
-
-VISIBILITY_S: Final = 120
-"""For how long a message that we hold is hidden from others, unless we say so again."""
+__all__ = ["Message", "MessageQueue"]
 
 _MOST_AT_ONCE: Final = 10
 
@@ -50,13 +47,13 @@ class MessageQueue:
         self._client = cloud_client(settings, "sqs")
 
     def receive(self, *, most: int, wait_s: int) -> list[Message]:
-        """Return up to ``most`` messages, hidden from others for :data:`VISIBILITY_S`."""
+        """Return up to ``most`` messages, hidden from others for a while."""
         with self._telling():
             answer = self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=max(1, min(most, _MOST_AT_ONCE)),
                 WaitTimeSeconds=wait_s,
-                VisibilityTimeout=VISIBILITY_S,
+                VisibilityTimeout=self._settings.sqs_visibility_s,
             )
         return [_message(row) for row in answer.get("Messages", ())]
 
