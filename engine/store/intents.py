@@ -12,7 +12,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from engine.store.locks import PATIENCE_S, locked, try_locked
 
 __all__ = [
     "alone",
+    "announce",
     "await_settled",
     "carry_out",
     "concerns",
@@ -100,13 +101,12 @@ def await_settled(folder: Path, name: str) -> None:
         time.sleep(_PAUSE_S)
 
 
-def carry_out(folder: Path, digests: Mapping[str, str]) -> None:
+def announce(folder: Path, digests: Mapping[str, str]) -> None:
     """Make a transaction happen whose new versions lie beside; the caller holds all locks.
 
     ``digests`` are the SHA-256 of the new files by collection.
     """
     write_whole(intent_path(folder), orjson.dumps({"collections": dict(digests)}))
-    _move(folder, digests)
 
 
 def settle(folder: Path) -> None:
@@ -121,11 +121,12 @@ def settle(folder: Path) -> None:
         if not digests or torn:
             _call_off(folder, digests, torn)
         else:
-            _move(folder, digests)
+            carry_out(folder, digests)
             _logger.warning("finished a change of %s that was cut off", ", ".join(sorted(digests)))
 
 
-def _move(folder: Path, names: Mapping[str, str]) -> None:
+def carry_out(folder: Path, names: Iterable[str]) -> None:
+    """Move the new versions of an announced transaction into place; the caller holds all locks."""
     for name in sorted(names):
         paths = Paths(folder, name)
         if paths.joint.exists():  # absent: moved before the program was killed

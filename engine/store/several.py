@@ -72,17 +72,18 @@ def several(
 
 
 def _commit(changed: list[_Outcome]) -> None:
-    digests = {}
+    folder, digests = changed[0][0].folder, {}
     try:
         for collection, outcome in changed:
             parts = outcome.parts()
             write_aside(collection.paths.joint, parts)
             digests[collection.name] = hashlib.sha256(b"".join(parts)).hexdigest()
+        intents.announce(folder, digests)
     except BaseException:
         for collection, _ in changed:
             with suppress(OSError):
                 collection.paths.joint.unlink(missing_ok=True)
         raise
-    intents.carry_out(changed[0][0].folder, digests)
+    intents.carry_out(folder, digests)
     for collection, outcome in changed:
         collection.remember(outcome)

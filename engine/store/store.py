@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, final
 from engine.errors import DamagedStoreError, NotFoundError, StoreError
 from engine.store import records
 from engine.store.collections import Collection
+from engine.store.drives import network_drive
 from engine.store.records import Record
 from engine.store.recovery import Damage, Recovery, damage_of, recover
 from engine.store.schemas import ORIGINAL, SCHEMAS, Schema
@@ -93,6 +94,14 @@ class Store:
         self.sessions = self._open("sessions", records.Session)
         self.activities = self._open("activities", records.Activity)
         self.backups = self._open("backups", records.BackupRecord)
+        kind = network_drive(self.folder)
+        if kind is not None:
+            _logger.warning(
+                "%s lies on a network drive (%s), where file locks are not reliable: two programs "
+                "could write at once. Put LIGHTBOX_HOME on a local disk.",
+                self.folder,
+                kind,
+            )
         if not for_restore:
             self._migrate(before_migration)
 
