@@ -23,18 +23,22 @@ _PLACES: Final = {
 }
 
 
-def draw_entry(entry: Entry) -> None:
-    """Draw one line in short: who, what, when; the number leads to all of it."""
+def draw_entry(entry: Entry, *, day_is_known: bool = False) -> None:
+    """Draw one line in short: who, what, when; the number leads to all of it.
+
+    ``day_is_known``: a heading above says the day, so that the time of day is enough.
+    """
     who = escape(entry.actor_name or "Somebody")
-    what = escape(entry.text)
-    record = f" <span>{escape(_short(entry.record))}</span>" if entry.record else ""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    what = escape(entry.text) + (f" · {escape(_short(entry.record))}" if entry.record else "")
+    when = wording.moment(entry.at)
+    shown = when.partition(", ")[2] if day_is_known else when
+    with st.container(horizontal=True, gap="small", key=f"lb-entry-{entry.number}"):
         st.page_link(
             page("audit"), label=f"{entry.number}", query_params={"entry": str(entry.number)}
         )
         st.html(
-            f'<p class="lb-line"><span><strong>{who}</strong> {what}{record}</span>'
-            f"<span>{escape(wording.moment(entry.at))}</span></p>"
+            f'<p class="lb-line"><span><strong>{who}</strong> {what}</span>'
+            f"<span>{escape(shown)}</span></p>"
         )
 
 
@@ -54,9 +58,9 @@ def draw_whole(entry: Entry) -> None:
         ]
         rows = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(v)}</dd></div>" for n, v in facts)
         st.html(f'<dl class="lb-facts">{rows}</dl>')
-        record_link(entry.record)
-    if entry.details:
-        st.json(dict(entry.details))
+        if entry.details:
+            st.json(dict(entry.details))
+    record_link(entry.record)
     with st.expander("Its place in the chain", icon=":material/link:"):
         st.code(f"previous {entry.previous}\nhash     {entry.hash}", language=None, wrap_lines=True)
 

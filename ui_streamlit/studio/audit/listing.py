@@ -63,7 +63,7 @@ def draw_page(here: Visit, filters: Filters) -> None:
         with card(f"audit-{day}"):
             st.markdown(f"**{day}**")
             for entry in entries:
-                draw_entry(entry)
+                draw_entry(entry, day_is_known=True)
     if found.pages > 1:
         st.pagination(found.pages, key="audit-page", default=1)
 
@@ -84,6 +84,7 @@ def draw_one(here: Visit, number: str) -> None:
 
 def draw_export(here: Visit, filters: Filters) -> None:
     """Draw the buttons that take the lines that fit away."""
+    st.caption("All lines that fit, as a file:")
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     with st.container(horizontal=True):
         for kind, label, media in _KINDS:

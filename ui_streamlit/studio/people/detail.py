@@ -130,10 +130,11 @@ def _draw_lately(here: Visit, user: User) -> None:
     own = log.entries(Filters(actor_id=user.id), size=_LATELY).entries
     about = log.entries(Filters(record=f"users/{user.id}"), size=_LATELY).entries
     lines = {entry.number: entry for entry in (*own, *about)}
-    for number in sorted(lines, reverse=True)[:_LATELY]:
-        draw_entry(lines[number])
-    if not lines:
-        st.caption("Nothing was logged yet.")
+    with card("lately"):
+        for number in sorted(lines, reverse=True)[:_LATELY]:
+            draw_entry(lines[number])
+        if not lines:
+            st.caption("Nothing was logged yet.")
     st.page_link(
         page("audit"),
         label="All that this person did",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from math import ceil
 from typing import Final
 
@@ -112,6 +113,9 @@ def _draw_row(here: Visit, user: User) -> None:
             word = STATES[state_of(user)]
             chip(word.label, word.tone, icon=word.icon)
         seen = wording.ago(user.last_sign_in_at) if user.last_sign_in_at else "never"
-        st.caption(f"{plain(user.email or 'no e-mail yet')} · last sign-in: {seen}")
+        st.html(
+            f'<p class="lb-line"><span>{escape(user.email or "no e-mail yet")}</span>'
+            f"<span>last sign-in: {escape(seen)}</span></p>"
+        )
         if user.waiting and here.may("users.manage"):
             actions.buttons(here, user, key="row")
