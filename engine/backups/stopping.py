@@ -43,8 +43,9 @@ def stop_jobs(
     while left := _left(store, running, spare):
         if time.monotonic() > until:
             raise BusyError(
-                f"{len(left)} jobs still run, {min(left)} among them, although they were asked to "
-                "stop; nothing was restored. Cancel them on the jobs page, then try again.",
+                f"Jobs still run although they were asked to stop: {', '.join(sorted(left)[:3])}"
+                f"{' and others' if len(left) > 3 else ''}. Nothing was restored. Cancel them on "
+                "the jobs page, then try again.",
                 retry_after_s=60,
             )
         _ask(store, left)  # one that was only claimed a moment ago

@@ -63,7 +63,7 @@ def _list(settings: Settings, *, as_json: bool) -> int:
         return 0
     for record in rows:
         moment = f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC"
-        print(f"{record.state:10}{moment}  {record.id}  {record.reason}: {_summary(record)}")
+        print(f"{record.state:10}{moment}  {record.id}  {record.reason}; {_summary(record)}")
         if record.error:
             print(f"          {record.error}")
     if not rows:
@@ -151,10 +151,11 @@ def _say(record: BackupRecord, sentence: str, *, as_json: bool) -> int:
 
 
 def _summary(record: BackupRecord) -> str:
-    files = "with" if record.files_included else "a list of"
-    records = sum(record.record_counts.values())
+    files = "with" if record.files_included else "with a list of"
+    # The list of backups is in it, too, but nobody thinks of that as theirs.
+    records = sum(n for name, n in record.record_counts.items() if name != "backups")
     size_mb = record.size_bytes / 1e6
-    return f"{records:,} records, {files} {record.file_count:,} files, {size_mb:,.1f} MB"
+    return f"records: {records:,}, {files} files: {record.file_count:,}, {size_mb:,.1f} MB"
 
 
 def _document(record: BackupRecord) -> Document:

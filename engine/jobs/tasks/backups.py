@@ -106,9 +106,10 @@ def make_backup(context: JobContext) -> str:
         str(context.payload["reason"]), actor=context.actor, progress=context.report
     )
     context.result("backup", record.id, f"Backup of {record.created_at:%Y-%m-%d %H:%M} UTC")
+    records = sum(n for name, n in record.record_counts.items() if name != "backups")
     return (
-        f"Backup {record.id} is good: {sum(record.record_counts.values()):,} records and "
-        f"{record.file_count:,} files in {record.size_bytes / 1e6:,.1f} MB."
+        f"Backup {record.id} is good. Records: {records:,}, files: {record.file_count:,}, "
+        f"size: {record.size_bytes / 1e6:,.1f} MB."
     )
 
 

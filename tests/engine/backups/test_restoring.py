@@ -468,7 +468,7 @@ def test_a_job_that_does_not_stop_stops_the_restore(
         jobs.put(Job(id="deaf", task="sample_data", state="processing"))
     today = home.state()
     monkeypatch.setattr(stopping_module, "_PATIENCE_S", 0.3)
-    with pytest.raises(BusyError, match="1 jobs still run"):
+    with pytest.raises(BusyError, match="Jobs still run although they were asked to stop: deaf"):
         home.backups.restore(record.id)
     assert home.state() == today
 
