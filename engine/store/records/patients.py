@@ -1,4 +1,7 @@
-"""Patients, their samples, and what was found in them."""
+"""Patients, their samples, and what was found in them.
+
+What tells who a patient is stays out of ``repr``, so that no log shows it by accident.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ InferenceStatus = Literal["pending", "processing", "completed", "failed"]
 class Patient(Record):
     """A person whose samples are looked at. ``patient_id`` is the clinic's own number."""
 
-    patient_id: str
-    name: str = ""
+    patient_id: str = field(repr=False)
+    name: str = field(default="", repr=False)
     age: int | None = None
     gender: str = ""
-    contact: str = ""
-    comments: str = ""
+    contact: str = field(default="", repr=False)
+    comments: str = field(default="", repr=False)
     uploader_id: str = ""
     updated_at: datetime = field(default_factory=now)
 
@@ -42,8 +45,8 @@ class Sample(Record):
     job_id: str | None = None
     patient_id: str
     uploader_id: str = ""
-    original_filename: str = ""
-    s3_key: str = ""
+    original_filename: str = field(default="", repr=False)
+    s3_key: str = field(default="", repr=False)
     image_ids: tuple[str, ...] = ()
     inference_status: InferenceStatus = "pending"
     status_text: str = ""
@@ -61,5 +64,5 @@ class PatientAnnotation(Record):
     user_id: str
     adequacy: Literal["adequate", "inadequate"]
     diagnosis: tuple[str, ...] = ()
-    comments: str = ""
+    comments: str = field(default="", repr=False)
     updated_at: datetime = field(default_factory=now)

@@ -44,7 +44,7 @@ class Image(Record):
     ``pixel_size_um`` is the edge of a pixel in micrometres, ``None`` when unknown.
     """
 
-    name: str
+    name: str = field(repr=False)
     sha256: str
     media_type: str
     size_bytes: int = 0

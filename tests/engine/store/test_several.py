@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.errors import NotFoundError
 from engine.store import Store
 from engine.store.intents import intent_path
-from engine.store.records import Patient, Sample
+from engine.store.records import CellType, Patient, Sample
 
 
 @pytest.fixture
@@ -150,6 +153,58 @@ def test_versions_read_together_belong_together(store: Store) -> None:
         seen.add(patient.patient_id)
     writer.join()
     assert len(seen) > 3
+
+
+NAMES = ("patients", "samples", "cell_types")
+
+
+def _record(name: str, key: str, text: str) -> Any:
+    if name == "patients":
+        return Patient(id=key, patient_id=text)
+    if name == "samples":
+        return Sample(id=key, patient_id=text)
+    return CellType(id=key, name=text)
+
+
+changes_of_one = st.tuples(
+    st.sampled_from(NAMES), st.sampled_from("abc"), st.none() | st.text(max_size=5)
+)
+transactions = st.tuples(
+    st.integers(0, 1),
+    st.sets(st.sampled_from(NAMES), min_size=1),
+    st.lists(changes_of_one, max_size=6),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(transactions, st.booleans()), max_size=5))
+def test_any_sequence_of_transactions_is_dicts(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[tuple, bool]]
+) -> None:
+    """Two programs put (or with ``None`` remove) records in several collections; some fail.
+
+    All collections come out as plain dicts to which whole transactions were applied.
+    """
+    folder = tmp_path_factory.mktemp("records")
+    programs = (Store(folder), Store(folder))
+    expected: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
+    for (program, names, changes), fails in steps:
+        wanted = {name: dict(records) for name, records in expected.items()}
+        with suppress(InterruptedError):
+            with programs[program].transaction(*names) as held:
+                for name, key, text in changes:
+                    if name not in names:
+                        continue
+                    if text is None:
+                        assert held[name].remove(key) == (wanted[name].pop(key, None) is not None)
+                    else:
+                        wanted[name][key] = held[name].put(_record(name, key, text))
+                if fails:
+                    raise InterruptedError
+            expected = wanted
+    for store in (*programs, Store(folder)):
+        found = store.read(*NAMES)
+        assert {name: {record.id: record for record in found[name]} for name in NAMES} == expected
 
 
 def test_reading_everything_names_every_collection(store: Store) -> None:
