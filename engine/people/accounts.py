@@ -18,20 +18,29 @@ from engine.errors import (
     NotFoundError,
     NotSignedInError,
     RequestError,
-    SettingsError,
 )
 from engine.people import passwords
 from engine.people.actors import NOBODY, SYSTEM, VISITOR, Actor, Role, role_of
 from engine.people.audit import AuditLog
+from engine.people.first_administrator import ensure
 from engine.people.links import new_link, owner_of
 from engine.people.owners import actor_for
 from engine.people.permissions import require
 from engine.people.profiles import Profile, checked, email_key
+from engine.people.roster import (
+    end_sessions,
+    found,
+    new_user,
+    person,
+    require_another_administrator,
+    taken,
+    unknown,
+)
 from engine.people.secret_files import session_key
 from engine.people.tries import Tries
 from engine.settings import Settings
 from engine.store import Store, Transaction, now
-from engine.store.records import Session, User
+from engine.store.records import User
 
 __all__ = ["Accounts"]
 
@@ -68,8 +77,6 @@ class Accounts:
         self._clock = clock
         self._counted: Tries | None = None
 
-    # ── people themselves ────────────────────────────────────────────────────────────────────
-
     def register(
         self, profile: Profile, password: str, *, role: str = "ANNOTATOR", address: str = ""
     ) -> User:
@@ -102,7 +109,7 @@ class Accounts:
         with self._store.users.transaction() as users:
             is_known = bool(users.where(email=user.email))
             if is_known and not user.waiting:
-                raise _taken()
+                raise taken()
             if not is_known:
                 users.put(user)
         text = "Registered; waits for an administrator" if user.waiting else "Registered"
@@ -132,7 +139,7 @@ class Accounts:
             self._refused(user, address)
             raise NotSignedInError(_WRONG)
         self._tries.forget(key, address)
-        actor = _person(user, address)
+        actor = person(user, address)
         if user.waiting or user.disabled:
             self._audit.write(
                 actor, "account.sign_in", record=f"users/{user.id}", text="Refused: not let in"
@@ -219,14 +226,12 @@ class Accounts:
         changed = self._with_password(user.id, user.one_time, new_password, profile=profile)
         self._tries.forget_everywhere(changed.email)
         self._audit.write(
-            _person(changed, address),
+            person(changed, address),
             "account.password",
             record=f"users/{user.id}",
             text="Set the password with a one-time link",
         )
         return changed
-
-    # ── administrators ───────────────────────────────────────────────────────────────────────
 
     def all(self) -> tuple[User, ...]:
         """Return all accounts, in the order in which they were made."""
@@ -253,7 +258,7 @@ class Accounts:
         """
         user = self._store.users.read().get(user_id)
         if user is None:
-            raise _unknown(user_id)
+            raise unknown(user_id)
         return user
 
     def add(self, actor: Actor, profile: Profile, *, role: str) -> tuple[User, str]:
@@ -271,7 +276,7 @@ class Accounts:
         user = replace(self._new_user(profile, role_of(role)), one_time=link)
         with self._store.users.transaction() as users:
             if users.where(email=user.email):
-                raise _taken()
+                raise taken()
             users.put(user)
         self._tell(actor, user, f"Added as {user.role}")
         return user, token
@@ -287,9 +292,9 @@ class Accounts:
         require(actor, "users.manage")
         kept = checked(profile)
         with self._store.users.transaction() as users:
-            user = _found(users, user_id)
+            user = found(users, user_id)
             if any(other.id != user_id for other in users.where(email=kept.email)):
-                raise _taken()
+                raise taken()
             changed = self._put(
                 users,
                 replace(
@@ -314,9 +319,9 @@ class Accounts:
         require(actor, "users.manage")
         wanted = role_of(role)
         with self._store.users.transaction() as users:
-            user = _found(users, user_id)
+            user = found(users, user_id)
             if wanted != "ADMIN":
-                _require_another_administrator(users, user, "get another role")
+                require_another_administrator(users, user, "get another role")
             changed = self._put(users, replace(user, role=wanted))
         self._tell(actor, changed, f"Changed the role from {user.role} to {wanted}")
         return changed
@@ -332,13 +337,13 @@ class Accounts:
         require(actor, "users.manage")
         with self._store.transaction("users", "sessions") as changes:
             users = changes["users"]
-            user = _found(users, user_id)
-            _require_another_administrator(users, user, "be disabled")
+            user = found(users, user_id)
+            require_another_administrator(users, user, "be disabled")
             moment = self._clock()
             changed = self._put(
                 users, replace(user, disabled=True, one_time=None, tokens_valid_from=moment)
             )
-            _end_sessions(changes["sessions"], user_id)
+            end_sessions(changes["sessions"], user_id)
         self._tell(actor, changed, "Disabled")
         return changed
 
@@ -352,7 +357,7 @@ class Accounts:
         """
         require(actor, "users.manage")
         with self._store.users.transaction() as users:
-            user = _found(users, user_id)
+            user = found(users, user_id)
             changed = self._put(users, replace(user, disabled=False, waiting=False))
         self._tries.forget_everywhere(changed.email)
         self._tell(actor, changed, "Let in" if user.waiting else "Enabled")
@@ -368,9 +373,9 @@ class Accounts:
         """
         require(actor, "users.manage")
         with self._store.transaction("users", "sessions") as changes:
-            user = _found(changes["users"], user_id)
+            user = found(changes["users"], user_id)
             self._put(changes["users"], replace(user, tokens_valid_from=self._clock()))
-            _end_sessions(changes["sessions"], user_id)
+            end_sessions(changes["sessions"], user_id)
         self._tell(actor, user, "Signed out everywhere")
 
     def reset_password(self, actor: Actor, user_id: str) -> str:
@@ -387,12 +392,12 @@ class Accounts:
         moment = self._clock()
         token, link = new_link("reset", moment=moment)
         with self._store.transaction("users", "sessions") as changes:
-            user = _found(changes["users"], user_id)
+            user = found(changes["users"], user_id)
             changed = self._put(
                 changes["users"],
                 replace(user, password_hash="", one_time=link, tokens_valid_from=moment),
             )
-            _end_sessions(changes["sessions"], user_id)
+            end_sessions(changes["sessions"], user_id)
         self._tries.forget_everywhere(changed.email)
         self._tell(actor, changed, "Reset the password; a one-time link was made")
         return token
@@ -407,55 +412,21 @@ class Accounts:
         """
         require(actor, "users.manage")
         with self._store.transaction("users", "sessions") as changes:
-            user = _found(changes["users"], user_id)
-            _require_another_administrator(changes["users"], user, "be deleted")
+            user = found(changes["users"], user_id)
+            require_another_administrator(changes["users"], user, "be deleted")
             changes["users"].remove(user_id)
-            _end_sessions(changes["sessions"], user_id)
+            end_sessions(changes["sessions"], user_id)
         self._tell(actor, user, "Deleted the account")
 
     def ensure_first_administrator(self) -> str | None:
         """Make an administrator when nobody is one who can sign in.
 
-        With ``LIGHTBOX_ADMIN_EMAIL`` and ``LIGHTBOX_ADMIN_PASSWORD`` it can sign in at once and
-        the answer is ``None``; else the answer is the token of a one-time link to print. Links of
-        an earlier start then hold no more.
-
-        Raises
-        ------
-        SettingsError
-            When e-mail or password of the settings cannot be used.
+        Returns the token of a one-time link to print, or ``None`` when none is needed; see
+        :func:`engine.people.first_administrator.ensure`.
         """
-        if any(_can_administer(user) for user in self._store.users.read()):
-            return None
-        email, password = self._settings.admin_email, self._settings.admin_password
-        if password and not email:
-            raise SettingsError(
-                "LIGHTBOX_ADMIN_PASSWORD is set, but LIGHTBOX_ADMIN_EMAIL is not; set both, or "
-                "neither to get a one-time link."
-            )
-        first = self._first(email, password)
-        token, link = new_link("first", moment=self._clock())
-        with self._store.users.transaction() as users:
-            if any(_can_administer(user) for user in users.values()):
-                return None  # another process was quicker
-            admins = [one for one in users.where(role="ADMIN") if not one.disabled]
-            known = [one for one in admins if not email or one.email in ("", first.email)]
-            if first.email and users.where(email=first.email) and not known:
-                raise SettingsError(
-                    "LIGHTBOX_ADMIN_EMAIL belongs to an account that is no administrator or is "
-                    "disabled, and there is no other administrator; name another e-mail."
-                )
-            user = known[0] if known else first
-            user = replace(user, email=first.email or user.email, waiting=False)
-            if password:
-                user = replace(user, password_hash=first.password_hash, one_time=None)
-            else:
-                user = replace(user, one_time=link)
-            self._put(users, user)
-        self._tell(SYSTEM, user, "Made the first administrator")
-        return None if password else token
-
-    # ── how ──────────────────────────────────────────────────────────────────────────────────
+        return ensure(
+            self._store, self._settings, self._audit, rounds=self._rounds, moment=self._clock()
+        )
 
     @property
     def _tries(self) -> Tries:
@@ -465,36 +436,8 @@ class Accounts:
             self._counted = Tries(path, key=key, clock=lambda: self._clock().timestamp())
         return self._counted
 
-    def _first(self, email: str, password: str) -> User:
-        if not email:
-            moment = self._clock()
-            return User(name="Administrator", email="", role="ADMIN", created_at=moment)
-        try:
-            profile = Profile(name="Administrator", email=email)
-            return self._new_user(profile, "ADMIN", password=password)
-        except RequestError as error:
-            raise SettingsError(
-                f"LIGHTBOX_ADMIN_EMAIL and LIGHTBOX_ADMIN_PASSWORD cannot be used: {error}"
-            ) from error
-
     def _new_user(self, profile: Profile, role: Role, *, password: str = "") -> User:
-        kept = checked(profile)
-        digest = ""
-        if password:
-            passwords.check_rules(password, email=kept.email, name=kept.name)
-            digest = passwords.hashed(password, rounds=self._rounds)
-        moment = self._clock()
-        return User(
-            name=kept.name,
-            email=kept.email,
-            password_hash=digest,
-            role=role,
-            hospital=kept.hospital,
-            location=kept.location,
-            created_at=moment,
-            updated_at=moment,
-            password_changed_at=moment if password else None,
-        )
+        return new_user(profile, role, password=password, rounds=self._rounds, moment=self._clock())
 
     def _by_email(self, key: str) -> User | None:
         found = self._store.users.read().where(email=key) if key else ()
@@ -539,12 +482,12 @@ class Accounts:
         moment = self._clock()
         with self._store.transaction("users", "sessions") as changes:
             users = changes["users"]
-            latest = _found(users, user_id)
+            latest = found(users, user_id)
             if latest.one_time != link:
                 raise NotFoundError(_LINK_GONE)
             if profile and users.where(email=email):
-                raise _taken()
-            _end_sessions(changes["sessions"], user_id)
+                raise taken()
+            end_sessions(changes["sessions"], user_id)
             return self._put(
                 users,
                 replace(
@@ -563,44 +506,3 @@ class Accounts:
 
     def _tell(self, actor: Actor, user: User, text: str) -> None:
         self._audit.write(actor, "users.manage", record=f"users/{user.id}", text=text)
-
-
-def _person(user: User, address: str) -> Actor:
-    return Actor(id=user.id, name=user.name, role=role_of(user.role), address=address)
-
-
-def _found(users: Transaction[User], user_id: str) -> User:
-    user = users.get(user_id)
-    if user is None:
-        raise _unknown(user_id)
-    return user
-
-
-def _unknown(user_id: str) -> NotFoundError:
-    return NotFoundError(
-        f"There is no account with the id {user_id[:40]!r}; it may have been deleted."
-    )
-
-
-def _taken() -> RequestError:
-    return RequestError("'email' has an account already; sign in with it, or ask for a reset.")
-
-
-def _can_administer(user: User) -> bool:
-    is_let_in = not (user.disabled or user.waiting)
-    return user.role == "ADMIN" and is_let_in and bool(user.password_hash)
-
-
-def _require_another_administrator(users: Transaction[User], user: User, what: str) -> None:
-    """Refuse what would leave a server that nobody can administer."""
-    others = (other for other in users.values() if other.id != user.id)
-    if user.role == "ADMIN" and not any(_can_administer(other) for other in others):
-        raise NotAllowedError(
-            f"The last administrator cannot {what}: nobody could manage this server any more. "
-            "Make somebody else an administrator first, who has signed in once."
-        )
-
-
-def _end_sessions(sessions: Transaction[Session], user_id: str) -> None:
-    for session in sessions.where(user_id=user_id):
-        sessions.remove(session.id)
