@@ -17,7 +17,7 @@ from engine.backups.history import History, archive_name, record_of
 from engine.backups.maker import Maker
 from engine.backups.opening import open_archive
 from engine.backups.packing import PART_SUFFIX, sync_folder
-from engine.backups.progress import Report, silent
+from engine.backups.progress import Report
 from engine.backups.restorer import Preview, Restored, Restorer, restored_of
 from engine.backups.retention import prunable
 from engine.backups.space import full_disk_told, require_space
@@ -124,7 +124,7 @@ class Backups:
     # --- making ----------------------------------------------------------------------------------
 
     def make(
-        self, reason: str = BY_HAND, *, actor: Actor = SYSTEM, progress: Report = silent
+        self, reason: str = BY_HAND, *, actor: Actor = SYSTEM, progress: Report | None = None
     ) -> BackupRecord:
         """Make a backup, rehearse it, and remove what is older than need be.
 
@@ -153,14 +153,14 @@ class Backups:
             if not self._has_changed():
                 return None
             takes_files = sum(file.size for file in self._estate.listed()) <= _QUICK_BYTES
-            with self._working("backup", silent) as report:
+            with self._working("backup") as report:
                 return self._maker.make("before shutdown", SYSTEM, report, takes_files=takes_files)
         except (LightboxError, OSError) as problem:
             _logger.error("no backup before shutdown: %s", problem)
             return None
 
     def verify(
-        self, name: str, *, actor: Actor = SYSTEM, progress: Report = silent
+        self, name: str, *, actor: Actor = SYSTEM, progress: Report | None = None
     ) -> BackupRecord:
         """Rehearse a backup again and write down whether it is good.
 
@@ -195,7 +195,7 @@ class Backups:
         known = [row for row in self.list() if row.id == manifest.id and row.state != "bad"]
         if known:
             return known[0]
-        with self._working("check", silent):
+        with self._working("check"):
             require_space(self.folder, path.stat().st_size, what="the backup")
             target = self.folder / archive_name(manifest.id, manifest.created_at)
             _copy(path, target)
@@ -205,7 +205,7 @@ class Backups:
 
     def prune(self, *, actor: Actor = SYSTEM) -> tuple[BackupRecord, ...]:
         """Remove the backups that the rule of days and weeks lets go; returns them."""
-        with self._working("clean-up", silent):
+        with self._working("clean-up"):
             self._history.tidy()
             return self._prune(actor)
 
@@ -217,7 +217,7 @@ class Backups:
         RequestError
             When it is the only good one.
         """
-        with self._working("clean-up", silent):
+        with self._working("clean-up"):
             record = self.get(name)
             if [row.id for row in self.list() if row.state == "good"] == [record.id]:
                 raise RequestError(
@@ -233,7 +233,7 @@ class Backups:
         name: str,
         *,
         actor: Actor = SYSTEM,
-        progress: Report = silent,
+        progress: Report | None = None,
         running: Running = recorded_as_running,
         spare: Collection[str] = (),
     ) -> Restored:
@@ -259,12 +259,13 @@ class Backups:
     # --- inside ----------------------------------------------------------------------------------
 
     @contextmanager
-    def _working(self, kind: Kind, progress: Report) -> Iterator[Report]:
+    def _working(self, kind: Kind, progress: Report | None = None) -> Iterator[Report]:
         with Work(self.folder, kind) as work:
 
             def report(fraction: float, stage: str) -> None:
                 work.report(fraction, stage)
-                progress(fraction, stage)
+                if progress is not None:
+                    progress(fraction, stage)
 
             yield report
 

@@ -10,7 +10,6 @@ from engine.backups.activity import Work
 from engine.backups.capturing import captured_audit, captured_files
 from engine.backups.history import archive_name, note_rehearsed
 from engine.backups.making import Order, write_archive
-from engine.backups.progress import silent
 from engine.backups.rehearsing import rehearse
 from engine.backups.space import require_space
 from engine.people.audit import open_audit
@@ -57,7 +56,7 @@ def keep_before_migration(settings: Settings, reason: str) -> Path:
             listed=tuple(open_files(settings).list()),
         )
         saved = write_archive(order, packed=lambda _: None)
-        rehearse(order.path, settings, silent)
+        rehearse(order.path, settings, lambda _fraction, _stage: None)
         note_rehearsed(order.path, saved.sha256)
     _logger.info("backup %s was made %s", name, reason)
     return order.path

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
-__all__ = ["Report", "Span", "part_of", "silent"]
+__all__ = ["Report", "Span", "part_of"]
 
 Report = Callable[[float, str], None]
 """Told the fraction in 0..1 and what is being done; may raise to stop the work."""
-
-
-def silent(_fraction: float, _stage: str) -> None:
-    """Tell nobody."""
 
 
 def part_of(report: Report, start: float, end: float) -> Report:

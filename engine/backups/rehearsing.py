@@ -88,9 +88,9 @@ def scratch_home(archive: Archive, settings: Settings) -> Iterator[Path]:
     try:
         need = 3 * records_bytes + archive.bytes_below("audit/")  # also for what a migration writes
         require_space(home, need, what="rehearsing the backup")
-        archive.unpack(home / "records", below="records/", packed=_nobody)
-        archive.unpack(home / "records" / "audit", below="audit/", packed=_nobody)
-        archive.unpack(home / "secrets", below="secrets/", packed=_nobody)
+        archive.unpack(home / "records", below="records/", packed=lambda _: None)
+        archive.unpack(home / "records" / "audit", below="audit/", packed=lambda _: None)
+        archive.unpack(home / "secrets", below="secrets/", packed=lambda _: None)
         _check_records(archive, home / "records")
         yield home
     finally:
@@ -158,7 +158,3 @@ def _audit_fault(archive: Archive, scratch: Settings) -> str:
             f"{found.count:,}; take another one."
         )
     return ""
-
-
-def _nobody(_: int) -> None:
-    """Tell nobody: it takes a moment."""

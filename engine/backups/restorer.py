@@ -10,7 +10,7 @@ from typing import final
 from engine.backups.estate import Estate, reference_of
 from engine.backups.maker import BEFORE_RESTORE, Maker
 from engine.backups.opening import Archive, open_archive
-from engine.backups.progress import Report, Span, part_of, silent
+from engine.backups.progress import Report, Span, part_of
 from engine.backups.rehearsing import opened_store, scratch_home
 from engine.backups.restoring import bring_audit_back, bring_files_back, require_files
 from engine.backups.stopping import Running, stop_jobs
@@ -129,7 +129,7 @@ class Restorer:
         # A collection of garbage may have taken files before records named them again.
         bring_files_back(archive, estate.files, packed=lambda _: None)
         for extra in late:
-            kept = self._maker.check(estate.history.put(extra), silent)
+            kept = self._maker.check(estate.history.put(extra), lambda _f, _s: None)
         details = {
             **record.details,
             "restored_at": at.isoformat(),
