@@ -153,10 +153,7 @@ class Door:
             if not who.actor.is_signed_in:
                 raise NotSignedInError("You must be signed in here; sign in first.")
             raise NotFoundError("There is nothing at this address.")
-        if rule.rate is not None:
-            is_known = who.means in ("cookie", "token") and who.actor.is_signed_in
-            group = address_group(asked.seen.address)
-            self._rates.take(rule.rate, f"user {who.actor.id}" if is_known else group)
+        self._count(rule, asked, who)
         if who.refused and who.means == "token" and rule.action is not None:
             raise NotSignedInError("The token is not valid, or not any more; sign in again.")
         if rule.action is not None and rule.kind != "probe":
@@ -164,6 +161,18 @@ class Door:
         length = asked.headers.get("content-length", "")
         if rule.body_limit is not None and length.isdigit() and int(length) > rule.body_limit:
             raise _too_large(rule.body_limit)
+
+    def _count(self, rule: Rule, asked: _Asked, who: Identified) -> None:
+        """Count the request of a person, or of an address where nobody is signed in.
+
+        Where the demonstrations are open to all, many visitors may share a proxy's address; they
+        have a queue of their own that says when it is full.
+        """
+        if rule.rate is None or (rule.by_strangers and who.means == "open"):
+            return
+        is_known = who.means in ("cookie", "token") and who.actor.is_signed_in
+        group = address_group(asked.seen.address)
+        self._rates.take(rule.rate, f"user {who.actor.id}" if is_known else group)
 
     def _require_own_page(self, asked: _Asked, who: Identified) -> None:
         """Refuse what a stranger's page makes a browser send; a token is not sent by itself."""

@@ -115,10 +115,12 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("GET", "/api/v1/backups/[^/]+/archive", "backups.restore", rate="api"),
     _rule("GET", "/files/[^/]+", "files.read", rate="api"),
     # Eyes and spine: the plain routes, then the pages.
-    _rule("POST", "/predict|/upload", "eyes.use", own_limit=True, by_strangers=True),
+    _rule("POST", "/predict|/upload", "eyes.use", rate="api", own_limit=True, by_strangers=True),
     _rule("GET", "/api/models/status", "spine.use"),
     _rule("POST", "/api/models/download/[^/]+", "spine.use", by_strangers=True),
-    _rule("POST", "/api/detect-vertebrae", "spine.use", own_limit=True, by_strangers=True),
+    _rule(
+        "POST", "/api/detect-vertebrae", "spine.use", rate="api", own_limit=True, by_strangers=True
+    ),
     *_mounted("/eyes", "eyes.use"),
     *_mounted("/spine", "spine.use"),
     # The studio; its pages ask for their own actions.
