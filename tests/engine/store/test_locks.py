@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import BusyError
+from engine.errors import BusyError, StoreError
 from engine.store.locks import is_held_here, locked, try_locked
 
 HOLDER = """
@@ -114,6 +116,22 @@ def test_a_waiting_thread_gets_its_turn_from_a_busy_one(tmp_path: Path) -> None:
         holder.kill()
         holder.stdout.close()
         holder.wait()
+
+
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network drives refuse: the sentence says where the records belong."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(StoreError, match=r"No locks available.*put LIGHTBOX_HOME on a local disk"),
+        locked(tmp_path / "lock"),
+    ):
+        pass
 
 
 def test_no_lock_is_left_after_an_exception(tmp_path: Path) -> None:

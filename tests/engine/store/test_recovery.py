@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from engine.errors import DamagedStoreError, NotFoundError
+from engine.errors import DamagedStoreError, NotFoundError, StoreError
 from engine.store import Store
 from engine.store.records import Patient
 
@@ -98,6 +98,31 @@ def test_without_a_good_version_a_backup_is_asked_for(store: Store) -> None:
         store.recover("patients")
     assert store.damage()[0].good_version == 0
     assert (store.folder / "patients.json").exists()
+
+
+def test_the_latest_good_version_is_offered(store: Store) -> None:
+    """A program killed while it swapped versions leaves the one before under a third name."""
+    paths = store.patients.paths
+    paths.kept.write_bytes(paths.current.read_bytes())
+    tear(store)
+    assert store.damage()[0].good_version == 2
+    assert store.recover("patients").version == 2
+    assert [patient.id for patient in store.patients.read()] == ["a", "b"]
+
+
+def test_a_file_that_cannot_be_read_is_damage(store: Store) -> None:
+    """What the operating system says stands in the sentence; the good version is offered."""
+    (store.folder / "patients.json").unlink()
+    (store.folder / "patients.json").mkdir()
+    with pytest.raises(DamagedStoreError, match=r"\(Is a directory\)\. Version 1 of"):
+        store.patients.read()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Where a file lies in the way, the sentence names the setting."""
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(StoreError, match=r"Expected a folder for records at .*set LIGHTBOX_HOME"):
+        Store(tmp_path / "home" / "records")
 
 
 def test_one_damaged_collection_leaves_the_others_usable(store: Store) -> None:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import NotFoundError
-from engine.store import Store
+from engine.errors import BusyError, NotFoundError
+from engine.store import Store, intents
 from engine.store.intents import intent_path
+from engine.store.locks import locked
 from engine.store.records import CellType, Patient, Sample
 
 
@@ -246,6 +247,22 @@ def test_an_intent_whose_files_are_torn_is_undone(store: Store, moved: tuple[str
     assert len(list(store.folder.glob("intent.damaged-*.json"))) == 1
     put_pair(store, "a", "again")
     assert store.samples.read()["a"].original_filename == "again"
+
+
+def test_a_reader_waits_for_a_living_writer_and_not_for_ever(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody holds the lock of the intent, readers wait; after a minute they say so."""
+    put_pair(store, "a", "old")
+    put_pair(store, "a", "new")
+    _leave_intent(store, moved=())
+    monkeypatch.setattr(intents, "PATIENCE_S", 0.05)
+    with (
+        locked(intents.joint_lock(store.folder)),
+        pytest.raises(BusyError, match="has not ended for 0 s; end the program that hangs"),
+    ):
+        store.patients.read()
+    assert store.patients.read()["a"].patient_id == "new"
 
 
 def test_an_intent_that_cannot_be_read_stops_nobody(store: Store) -> None:
