@@ -89,10 +89,11 @@ class Monitor:
         with self._starting:
             if self._threads:
                 return
-            self._stopping.clear()
-            self._threads = (
-                threading.Thread(target=self._sample_on, name="monitor samples", daemon=True),
-                threading.Thread(target=self._ask_on, name="monitor parts", daemon=True),
+            # An event of their own: a thread that outlived its stop must not begin again.
+            self._stopping = stopping = threading.Event()
+            self._threads = tuple(
+                threading.Thread(target=work, args=(stopping,), name=f"monitor {what}", daemon=True)
+                for what, work in (("samples", self._sample_on), ("parts", self._ask_on))
             )
             for thread in self._threads:
                 thread.start()
@@ -161,29 +162,31 @@ class Monitor:
 
     # --- threads -------------------------------------------------------------------------------
 
-    def _sample_on(self) -> None:
+    def _sample_on(self, stopping: threading.Event) -> None:
         while True:
             began = time.monotonic()
             try:
-                self._take_sample()
+                self._take_sample(stopping)
             except Exception:  # noqa: BLE001 – it is logged, and sampling goes on
                 _log.exception("a sample of the server's figures failed; the next one is tried")
             spent = time.monotonic() - began
-            if self._stopping.wait(max(0.05, self._every_s - spent)):
+            if stopping.wait(max(0.05, self._every_s - spent)):
                 return
 
-    def _take_sample(self) -> None:
+    def _take_sample(self, stopping: threading.Event) -> None:
         self._last = sample = self._sampler.sample()
         timings.TIMINGS.take(timings.folder_of(self._settings))
+        if stopping.is_set():
+            return
         if not self.is_sampling and self._enter_sampling():
             self._history.load(now=sample.at)
         if self.is_sampling:
             self._history.add(sample)
 
-    def _ask_on(self) -> None:
+    def _ask_on(self, stopping: threading.Event) -> None:
         while True:
-            self._board.refresh(is_over=self._stopping.is_set)
-            if self._stopping.wait(self._every_s):
+            self._board.refresh(is_over=stopping.is_set)
+            if stopping.wait(self._every_s):
                 return
 
     def _enter_sampling(self) -> bool:

@@ -44,7 +44,7 @@ def pings(sources: Sources, figures: Callable[[], Figures]) -> tuple[Ping, ...]:
         ("worker", "Worker", 4.0, lambda: _worker(sources)),
         ("memory", "Memory", 4.0, lambda: _memory(figures())),
         ("disk", "Disk", 15.0, lambda: _disk(figures())),
-        ("backups", "Backups", 60.0, lambda: _backups(sources)),
+        ("backups", "Backups", 8.0, lambda: _backups(sources)),
         ("audit", "Audit log", 60.0, audit.ask),
         ("models", "Models", 900.0, lambda: _models(sources)),
     )
@@ -130,7 +130,7 @@ def _backups(sources: Sources) -> Answer:
     records = sorted(sources.backups().list(), key=_made_at)
     good = [record for record in records if record.state == "good"]
     if not good:
-        return Answer(state="attention", text="There is no good backup yet; make one by hand.")
+        return Answer(state="attention", text="There is no good backup yet; make the first one.")
     age_h = (datetime.now(UTC) - _made_at(good[-1])).total_seconds() / 3600
     text = f"The last good backup is {_age(age_h)} old; {len(good)} are kept."
     judged = [record for record in records if record.state in ("good", "bad")]

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from engine.errors import BusyError, MemoryShortError, RequestError, VolumeError
+from engine.inference.timings import Timings, folder_of
 from engine.settings import Settings
 from engine.spine import worker
 from engine.spine.processes import WorkerFaultError, error_of
@@ -220,3 +221,21 @@ def test_the_end_of_a_worker_becomes_an_error(
 ) -> None:
     """Its last event says which; killed means too little memory; a crash is a fault of ours."""
     assert type(error_of(failed, exit_code)) is kind
+
+
+@pytest.mark.slow
+def test_a_detection_leaves_its_times_for_the_server(tmp_path: Path) -> None:
+    """After a real detection, the network's and the whole search's durations can be taken over."""
+    line = json.dumps(request_of(tmp_path)).encode() + b"\n"
+    with started() as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(line)
+        process.stdin.flush()
+        events = [json.loads(text) for text in process.stdout]
+    assert events[-1]["event"] == "done"
+    recorder = Timings()
+    assert recorder.take(folder_of(Settings(home=tmp_path))) == 1
+    times = {row.model: row.longest_s for row in recorder.figures()}
+    network = next(name for name in times if name.startswith("Lightbox spine finder"))
+    assert 0 < times[network] <= times["vertebrae (embedded)"]

@@ -117,6 +117,12 @@ def test_a_failed_part_is_in_words_not_only_in_colour(open_studio: Studio) -> No
     assert 'data-state="failed"' in seen.replace("\\", "")
 
 
+def test_a_part_that_is_not_well_links_to_where_it_can_be_helped(open_studio: Studio) -> None:
+    """No worker and no backup: the pages of jobs and backups are offered, the audit log is not."""
+    links = [one.proto.label for one in open_studio.open("monitoring").get("page_link")]
+    assert links == ["Jobs", "Backups"]
+
+
 def test_damaged_records_leave_the_page_whole(open_studio: Studio) -> None:
     """The part is named with the way out; figures and the other parts are still there."""
     from engine.people.actors import SYSTEM

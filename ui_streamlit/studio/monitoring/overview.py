@@ -12,11 +12,15 @@ import streamlit as st
 from engine.monitoring import Figures, PartHealth
 from engine.monitoring.health import State, worst
 from ui_streamlit.studio import wording
+from ui_streamlit.studio.navigation import PAGES, page
 from ui_streamlit.studio.visits import Visit, live
 
 __all__ = ["draw_overview", "draw_style"]
 
 _WORDS: Final[dict[State, str]] = {"ok": "Works", "attention": "Look soon", "failed": "Failed"}
+
+# Where something can be done about a part.
+_PAGES: Final = {"worker": "jobs", "intake": "jobs", "backups": "backups", "audit": "audit"}
 
 # Its shape is another one for each state (monitoring.css), so that nobody needs the colours.
 _SIGN: Final = '<i class="lb-sign" aria-hidden="true"></i>'
@@ -37,7 +41,18 @@ def draw_overview(here: Visit) -> None:
         f"<span>{escape(summary(parts))}</span></p>"
         f'<ul class="lb-parts">{"".join(_part(part) for part in parts)}</ul>'
     )
+    _draw_ways(here, parts)
     st.html(f'<dl class="lb-figures">{"".join(_figures(now))}</dl>')
+
+
+def _draw_ways(here: Visit, parts: Sequence[PartHealth]) -> None:
+    """Offer the pages where something can be done about what is not well."""
+    wanted = {_PAGES[part.name] for part in parts if part.state != "ok" and part.name in _PAGES}
+    shown = [known for known in PAGES if known.name in wanted and here.may(known.action)]
+    if shown:
+        with st.container(horizontal=True):
+            for known in shown:
+                st.page_link(page(known.name), label=known.title, icon=known.icon, width="content")
 
 
 def summary(parts: Sequence[PartHealth]) -> str:
