@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -122,28 +123,87 @@ def test_a_list_of_jobs_is_chosen_and_filtered(open_page: Open, studio: Server) 
     page.wait_for_url("**state=Cancelled**")
 
 
-@pytest.mark.parametrize("name", [page.name for page in PAGES])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_needs_no_sideways_scrolling(open_page: Open, name: str, scheme: str) -> None:
-    """At 390 px no part of a page reaches beyond the screen, in light and in dark."""
-    page = open_page(
-        name, viewport={"width": 390, "height": 844}, color_scheme=scheme, is_mobile=True
+def finish(studio: Server, job: str) -> None:
+    """Wait until a job is done."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        state = httpx.get(f"{studio.url}/api/v1/jobs/{job}", timeout=30).json()["state"]
+        if state == "completed":
+            return
+        assert state in ("pending", "processing")
+        time.sleep(0.3)
+    raise AssertionError(f"job {job} was not done within a minute")
+
+
+def datasets_shown(page: Page) -> int:
+    """Return the number of datasets that the first page tells."""
+    metric = page.get_by_test_id("stMetric").filter(has_text="Datasets")
+    return int(metric.get_by_test_id("stMetricValue").inner_text())
+
+
+def test_a_backup_is_made_and_put_back(open_page: Open, studio: Server) -> None:
+    """What came after the backup is gone when it was put back; what it held is there again."""
+    finish(studio, start_job(studio, "sample_data", pictures=2))
+    page = open_page("backups")
+    page.get_by_role("button", name="Make a backup now").click()
+    page.get_by_text("By hand").first.wait_for()
+    page.locator("[class*=st-key-lb-card]").filter(has_text="By hand").get_by_text(
+        re.compile("Good")
+    ).first.wait_for()
+    home = open_page("")
+    before = datasets_shown(home)
+    finish(studio, start_job(studio, "sample_data", pictures=2))
+    home.reload()
+    home.wait_for_selector("h1")
+    assert datasets_shown(home) == before + 1
+    page.locator("[class*=st-key-lb-card]").filter(has_text="By hand").locator("a").first.click()
+    page.get_by_role("button", name="Put it back …").click()
+    dialog = page.get_by_role("dialog")
+    agree = dialog.get_by_role("button", name="Put it back")
+    expect(agree).to_be_disabled()
+    dialog.get_by_role("textbox").press_sequentially("RESTORE")
+    agree.click()
+    expect(dialog).to_have_count(0)
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        home.reload()
+        home.get_by_test_id("stMetric").first.wait_for()
+        if datasets_shown(home) == before:
+            return
+    jobs = httpx.get(f"{studio.url}/api/v1/jobs", timeout=30).text
+    raise AssertionError(f"the dataset that came after the backup is still there; jobs: {jobs}")
+
+
+def test_monitoring_moves(open_page: Open) -> None:
+    """Figures and charts follow the server without a reload."""
+    page = open_page("monitoring")
+    page.get_by_text("Processor").first.wait_for()
+    page.wait_for_timeout(2000)
+    first = page.locator("[data-testid=stMain]").inner_text()
+    page.wait_for_function(
+        "before => document.querySelector('[data-testid=stMain]').innerText !== before",
+        arg=first,
+        timeout=READY_MS,
     )
-    page.wait_for_timeout(1200)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    ground = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
-    assert ground == {"light": "rgb(246, 249, 250)", "dark": "rgb(15, 23, 27)"}[scheme]
 
 
 @pytest.mark.parametrize("name", [page.name for page in PAGES])
-def test_a_link_opens_its_page(open_page: Open, name: str) -> None:
-    """Each page has an address of its own; its name stands in the tab and nothing is missing."""
-    page = open_page(name)
+def test_each_page_by_its_address_on_desk_and_phone(open_page: Open, name: str) -> None:
+    """Its name stands there, nothing failed, and at 390 px nothing reaches beyond the screen."""
+    page = open_page("" if name == "home" else name)
     known = next(one for one in PAGES if one.name == name)
-    title = "Studio" if name == "home" else known.title
-    expect(page.locator("h1")).to_have_text(title)
-    assert not page.get_by_text("Something went wrong").count()
+    expect(page.locator("h1")).to_have_text("Studio" if name == "home" else known.title)
     assert "Streamlit" not in page.title()
+    for scheme, ground in (("light", "rgb(246, 249, 250)"), ("dark", "rgb(15, 23, 27)")):
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.emulate_media(color_scheme=scheme)
+        page.reload()
+        page.wait_for_selector("h1")
+        page.wait_for_timeout(1000)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        app = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+        assert page.evaluate(app) == ground
+    assert not page.get_by_text("Something went wrong").count()
 
 
 def test_the_vendor_menu_is_not_there(open_page: Open) -> None:

@@ -71,7 +71,7 @@ def _draw(question: Question) -> None:
     ready = True
     if question.typed:
         label = f"Type {question.typed} to go on"
-        ready = st.text_input(label, key="studio_typed").strip() == question.typed
+        ready = st.text_input(label, key="studio_typed", live=True).strip() == question.typed
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep everything as it is", key="studio_keep"):
             _forget()

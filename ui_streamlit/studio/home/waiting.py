@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final, final
 
 from engine.errors import LightboxError
+from engine.monitoring import PartHealth
 from engine.store import now
 from ui_streamlit.studio.pieces import Tone
 from ui_streamlit.studio.visits import Visit
@@ -50,10 +51,18 @@ def _parts(here: Visit) -> Iterator[Waiting]:
     if not here.may("monitoring.view"):
         return
     for part in here.workbench.monitor.parts():
-        if part.state != "ok":
+        if part.state != "ok" and not _is_outdated(here, part):
             tone: Tone = "bad" if part.state == "failed" else "waiting"
             page = _PAGE_OF_PART.get(part.name, "monitoring")
             yield Waiting(text=f"{part.title}: {part.text}", tone=tone, page=page)
+
+
+def _is_outdated(here: Visit, part: PartHealth) -> bool:
+    """Say whether a good backup was made since that part was asked: it is asked once a minute."""
+    if part.name != "backups":
+        return False
+    good = [backup for backup in here.workbench.backups.list() if backup.state == "good"]
+    return any((one.finished_at or one.created_at).timestamp() > part.checked_at for one in good)
 
 
 def _own_jobs(here: Visit) -> Iterator[Waiting]:
