@@ -92,6 +92,7 @@ def _verify(options: argparse.Namespace, settings: Settings) -> int:
 
 def _collect(options: argparse.Namespace, settings: Settings) -> int:
     from engine.jobs.upkeep import collect_files
+    from engine.people.actors import SYSTEM
     from engine.store import Store
     from engine.store.files import open_files
 
@@ -99,6 +100,7 @@ def _collect(options: argparse.Namespace, settings: Settings) -> int:
         settings,
         Store(settings.home / "records"),
         open_files(settings),
+        actor=SYSTEM,
         dry_run=not options.remove,
         older_than_s=options.hours * 3600,
         everything=options.everything,

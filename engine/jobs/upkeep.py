@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, final
 from engine.backups import referenced_files
 from engine.errors import DamagedFileError, NotFoundError
 from engine.jobs.folders import jobs_home, read_json, write_json
+from engine.people.audit import open_audit
 from engine.store.files.named import named_files
 
 if TYPE_CHECKING:
     from engine.jobs.context import JobContext
+    from engine.people.actors import Actor
     from engine.settings import Settings
     from engine.store import Store
     from engine.store.files import Files, Garbage
@@ -37,6 +39,7 @@ def collect_files(
     store: Store,
     files: Files,
     *,
+    actor: Actor,
     dry_run: bool,
     older_than_s: float,
     everything: bool = False,
@@ -44,12 +47,14 @@ def collect_files(
 ) -> Garbage:
     """Find, and unless ``dry_run`` remove, what no record, backup or checkpoint names.
 
+    The audit log tells who had files removed, and how many.
+
     Raises
     ------
     RequestError, DamagedStoreError, RemoteError, SettingsError
         As :meth:`engine.store.files.Files.collect`.
     """
-    return files.collect(
+    found = files.collect(
         store,
         dry_run=dry_run,
         older_than_s=older_than_s,
@@ -58,6 +63,10 @@ def collect_files(
         everything=everything,
         tell=tell,
     )
+    if not dry_run:
+        details = {"removed": found.removed, "bytes": found.freed}
+        open_audit(settings).write(actor, "files.collect", text=found.sentence, details=details)
+    return found
 
 
 def verify_files(store: Store, files: Files, *, after: str = "") -> Iterator[Verified]:
@@ -99,6 +108,7 @@ def collect(context: JobContext) -> str:
         context.settings,
         context.store,
         context.files,
+        actor=context.actor,
         dry_run=context.payload["dry_run"],
         older_than_s=context.payload["older_than_s"],
         tell=lambda fraction, stage: context.report(fraction, "Looking for files", stage),

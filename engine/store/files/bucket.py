@@ -7,6 +7,7 @@ Lightbox home: the garbage of another's records would be this one's treasure.
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ __all__ = ["BucketPlace"]
 
 _PART_BYTES: Final = 8 << 20
 _PARTS_AT_ONCE: Final = 2
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_LINK_S: Final = 7 * 24 * 3600  # of signature version 4
 
 
@@ -166,7 +168,7 @@ class BucketPlace:
         )
 
     def _told(self, doing: str, error: Exception) -> LightboxError:
-        if isinstance(error, OSError) and error.errno == 28:  # the spool folder's own disk
+        if isinstance(error, OSError) and error.errno in _FULL:  # the disk of the spool folder
             return DiskShortError(
                 f"Expected room for {doing} in {self.incoming} on its way to {self.address}, but "
                 "the disk is full; free some, then try again."

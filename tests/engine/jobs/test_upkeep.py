@@ -18,6 +18,7 @@ from engine.jobs import upkeep
 from engine.jobs.context import JobContext
 from engine.jobs.folders import write_json
 from engine.jobs.tasks import TASKS
+from engine.people.audit import open_audit
 from engine.settings import Settings
 from engine.store import Store
 from engine.store.files import FileRef, Files, open_files
@@ -124,6 +125,8 @@ def test_garbage_is_listed_or_removed_by_a_job(home: Home) -> None:
     assert home.path(loose).exists()
     upkeep.collect(home.context("collect_garbage", dry_run=False))
     assert [home.path(ref).exists() for ref in (named, loose, young)] == [True, False, True]
+    entry = open_audit(home.settings).entries().entries[0]
+    assert (entry.action, entry.details["removed"]) == ("files.collect", 1)
     log = (home.settings.home / "jobs" / dry.job.id / "log.txt").read_text()
     assert loose.sha256 in log
 
