@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ui_streamlit.studio import attempt
+from ui_streamlit.studio.backups.notice import draw_restore_notice
 from ui_streamlit.studio.dialogs import answer_question, show_told
 from ui_streamlit.studio.frame import configure, draw_notice, draw_sidebar
 from ui_streamlit.studio.navigation import navigate
@@ -14,6 +15,7 @@ with attempt():
     _page = navigate(_arrived)
     draw_sidebar(_arrived)
     draw_notice(_arrived)
+    draw_restore_notice()
     show_told()
     answer_question()
     _page.run()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.backups.activity import Work
 from engine.people.actors import SYSTEM, VISITOR, Role
 from engine.store.records import BackupRecord, Dataset
 from tests.ui_streamlit.studio import Studio, words
@@ -181,3 +182,22 @@ def test_an_administrator_works_with_it(studio: Studio) -> None:
     press(studio.open("backups"), "Make a backup now")
     (job,) = studio.workbench.queue.all()
     assert (job.task, job.created_by) == ("backup", user.id)
+
+
+def test_open_pages_are_told_of_a_restore(studio: Studio) -> None:
+    """Somebody at work on another page learns that records went back."""
+    record = made(studio)
+    studio.workbench.backups.restore(record.id)
+    studio.sign_in("ANNOTATOR")
+    page = studio.open("home")
+    assert "A backup was put back" not in words(page)
+    studio.workbench.backups.restore(record.id)
+    studio.sign_in("ANNOTATOR", name="Ann Again")  # the restore took the account with it
+    assert "What is on this page may be from before" in words(page.run())
+
+
+def test_open_pages_see_a_restore_at_work(open_studio: Studio) -> None:
+    """While a backup is put back, every page says so and how far it is."""
+    with Work(open_studio.workbench.backups.folder, "restore"):
+        assert "A backup is being restored: beginning (0%)" in words(open_studio.open("home"))
+    assert "is being restored" not in words(open_studio.open("home"))
