@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, final
@@ -38,6 +39,18 @@ class Filters:
             and (self.until is None or entry.at < self.until)
             and (not self.text or _mentions(entry, self.text))
         )
+
+    def may_fit(self, line: bytes) -> bool:
+        """Say of an undecoded line whether it is worth decoding; ``False`` only when it cannot fit.
+
+        A line with a sign outside ASCII is always worth it: its upper and lower case are not
+        those of the bytes.
+        """
+        if b"\\u" in line:
+            return True
+        lower = line.lower()
+        wanted = (self.actor_id, self.action, self.record, self.text)
+        return all(json.dumps(part)[1:-1].lower().encode() in lower for part in wanted if part)
 
 
 EVERYTHING: Final = Filters()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import final
 
 from engine.errors import RequestError
-from engine.people.audit.filters import Filters
+from engine.people.audit.filters import EVERYTHING, Filters
 from engine.people.audit.lines import Entry, decode
 from engine.people.audit.segments import complete_lines, segments
 
@@ -47,36 +47,55 @@ def page_of(folder: Path, filters: Filters, *, page: int, size: int) -> Page:
         raise RequestError(f"'page' counts from 1, but is {page}.")
     if not 1 <= size <= 1000:
         raise RequestError(f"'size' must be from 1 to 1000, but is {size}.")
-    start, shown, total = (page - 1) * size, [], 0
+    start, total = (page - 1) * size, 0
+    shown: list[bytes] = []
     for path in reversed(segments(folder)):
-        fitting = [entry for entry in _entries(path) if filters.fit(entry)]
-        for entry in reversed(fitting):
-            if start <= total < start + size:
-                shown.append(entry)
-            total += 1
-    return Page(entries=tuple(shown), page=page, size=size, total=total)
+        newest_first = _fitting_lines(path, filters)[::-1]
+        shown += newest_first[max(0, start - total) : max(0, start + size - total)]
+        total += len(newest_first)
+    entries = (_readable(line) for line in shown)
+    return Page(
+        entries=tuple(entry for entry in entries if entry is not None),
+        page=page,
+        size=size,
+        total=total,
+    )
 
 
 def entry_of(folder: Path, number: int) -> Entry | None:
-    """Return line ``number``; only files that can hold it are read to their end."""
+    """Return line ``number``, or ``None`` when there is none that can be read."""
+    mark = f'"n":{number},'.encode()
     for path in reversed(segments(folder)):
-        first = next(_entries(path), None)
-        if first is not None and first.number <= number:
-            found = next((entry for entry in _entries(path) if entry.number == number), None)
-            if found is not None:
-                return found
+        for line in complete_lines(path):
+            entry = _readable(line) if mark in line else None
+            if entry is not None and entry.number == number:
+                return entry
     return None
 
 
 def matching(folder: Path, filters: Filters) -> Iterator[Entry]:
     """Yield the entries that fit, oldest first."""
     for path in segments(folder):
-        yield from (entry for entry in _entries(path) if filters.fit(entry))
+        for line in _fitting_lines(path, filters):
+            entry = _readable(line)
+            if entry is not None:
+                yield entry
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    for line in complete_lines(path):
-        try:
-            yield decode(line)
-        except ValueError:
-            continue
+def _fitting_lines(path: Path, filters: Filters) -> list[bytes]:
+    """Return the lines that fit, oldest first; decoding is the slow part and done when needed."""
+    if filters == EVERYTHING:
+        return list(complete_lines(path))
+    return [line for line in complete_lines(path) if filters.may_fit(line) and _fits(line, filters)]
+
+
+def _fits(line: bytes, filters: Filters) -> bool:
+    entry = _readable(line)
+    return entry is not None and filters.fit(entry)
+
+
+def _readable(line: bytes) -> Entry | None:
+    try:
+        return decode(line)
+    except ValueError:
+        return None

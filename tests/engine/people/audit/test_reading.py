@@ -34,6 +34,16 @@ def test_impossible_pages_are_refused(filled: AuditLog, page: int, size: int) ->
         filled.entries(page=page, size=size)
 
 
+@pytest.mark.parametrize(
+    "text", ["Müller", "MÜLLER", "müller", "straSSe", 'said "a\\b"', "漢", "K", "ok", "2,5"]
+)
+def test_words_are_found_in_any_script_and_case(log: AuditLog, text: str) -> None:
+    """What is looked for is found as people read it, however the file spells it."""
+    log.write(ANN, "masks.draw", text='Müller in der Straße said "a\\b" 漢, 2,5 K: OK')
+    log.write(ANN, "masks.draw", text="Something else altogether")
+    assert 1 in numbers(log, Filters(text=text))
+
+
 def test_an_empty_log_has_one_empty_page(log: AuditLog) -> None:
     """Also one whose folder was never made."""
     page = log.entries()
@@ -66,7 +76,10 @@ def test_a_damaged_line_does_not_hide_the_others(filled: AuditLog) -> None:
     path = filled.folder / "000001.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"\xff\x00not json\n" + b"".join(lines[1:]))
-    assert filled.entries().total == 19
+    assert [entry.number for entry in filled.entries().entries] == list(range(20, 1, -1))
+    assert filled.entries(Filters(record="users")).total == 19
+    assert filled.entry(1) is None
+    assert filled.entry(2) is not None
 
 
 def test_json_lines_can_be_read_back(filled: AuditLog) -> None:
