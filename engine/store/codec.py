@@ -32,7 +32,7 @@ class Codec(Generic[R]):
         self._names = frozenset(reader.name for reader in self._readers)
 
     def encode(self, record: R) -> bytes:
-        """Return the stored form of a record.
+        """Return the stored form of a record. NaN and infinities become ``null``, as JSON has none.
 
         Raises
         ------

@@ -13,7 +13,7 @@ from typing import Final
 from engine.errors import DiskShortError, StoreError
 from engine.store.identity import now
 
-__all__ = ["Paths", "put_in_place", "sync_folder", "write_aside", "write_whole"]
+__all__ = ["Paths", "put_in_place", "sync_folder", "told_failures", "write_aside", "write_whole"]
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

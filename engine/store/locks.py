@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import BusyError, StoreError
+from engine.store.disk import told_failures
 
 __all__ = ["PATIENCE_S", "is_held_here", "locked", "try_locked"]
 
@@ -121,7 +122,8 @@ def _turn(path: Path) -> _Turn:
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
     # Opened anew each time: a descriptor that a forked child shares would share the lock, too.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with told_failures(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor
     finally:

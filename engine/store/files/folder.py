@@ -77,8 +77,8 @@ class FolderPlace:
                 return False
             if modified > than:
                 return False
+            # Not synced: after a power cut the file may be there again, as garbage once more.
             path.unlink()
-        sync_folder(path.parent)
         return True
 
     def link(

@@ -134,6 +134,15 @@ def test_a_file_system_without_locks_is_told(
         pass
 
 
+def test_a_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Without the folder, or without rights in it, there is a sentence and no trace."""
+    with (
+        pytest.raises(StoreError, match=r"lock could not be written in .*No such file"),
+        locked(tmp_path / "gone" / "lock"),
+    ):
+        pass
+
+
 def test_no_lock_is_left_after_an_exception(tmp_path: Path) -> None:
     """An error under the lock lets it go."""
     with pytest.raises(ZeroDivisionError, match="division"), locked(tmp_path / "lock"):
