@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final, final
@@ -9,7 +10,7 @@ from typing import Final, final
 __all__ = ["Pace"]
 
 _FIRST_AFTER_S: Final = 0.5
-_MEMORY: Final = 0.3
+_MEMORY_S: Final = 5.0
 
 
 @final
@@ -38,8 +39,10 @@ class Pace:
         if fraction >= 1.0:
             return 0.0
         if at - self._last[0] >= _FIRST_AFTER_S:
-            speed = (fraction - self._last[1]) / (at - self._last[0])
-            self._recent = speed if not self._recent else _mixed(self._recent, speed)
+            span_s = at - self._last[0]
+            speed = (fraction - self._last[1]) / span_s
+            kept = math.exp(-span_s / _MEMORY_S) if self._recent else 0.0
+            self._recent = kept * self._recent + (1.0 - kept) * speed
             self._last = (at, fraction)
         elapsed, done = at - self._first[0], fraction - self._first[1]
         if elapsed < _FIRST_AFTER_S or done <= 0.0:
@@ -47,7 +50,3 @@ class Pace:
         overall = done / elapsed
         speed = (overall + self._recent) / 2 if self._recent else overall
         return round((1.0 - fraction) / speed, 1)
-
-
-def _mixed(old: float, new: float) -> float:
-    return (1.0 - _MEMORY) * old + _MEMORY * new

@@ -53,12 +53,8 @@ class Reaper:
         return found
 
     def _left_behind(self, job: Job) -> Job:
-        folder = JobFolder.of(self._settings, job.id)
         end_processes_of(job.id)
-        outcome = read_outcome(folder, job.attempts)
-        if outcome is not None and outcome.ending != "stopped":
-            return transitions.finished(job, outcome, read_live(folder, job.attempts), at=now())
-        return transitions.interrupted(
+        return self._finished(job) or transitions.interrupted(
             job,
             reason="The worker was ended while it worked on this job",
             resumes=self._resumes(job),
@@ -67,11 +63,21 @@ class Reaper:
 
     def _hanging(self, job: Job, silent_s: float) -> Job:
         end_processes_of(job.id)
+        if done := self._finished(job):
+            return done
         if job.cancel_requested:
             return transitions.cancelled(job, message="Cancelled.", at=now())
         return transitions.hung(
             job, message=f"No sign of life for {silent_s:.0f} s; its process was ended."
         )
+
+    def _finished(self, job: Job) -> Job | None:
+        """Return the job at its end, if its process could still write that down."""
+        folder = JobFolder.of(self._settings, job.id)
+        outcome = read_outcome(folder, job.attempts)
+        if outcome is None or outcome.ending == "stopped":
+            return None
+        return transitions.finished(job, outcome, read_live(folder, job.attempts), at=now())
 
     def _silence_s(self, job: Job) -> float:
         live = read_live(JobFolder.of(self._settings, job.id), job.attempts)

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 from engine.errors import LightboxError, MemoryShortError
@@ -156,16 +157,18 @@ class Worker:
             return
         held = self._queue.held_by(self._name)
         for one in tuple(self._launched.values()):
-            record = held.get(one.job.id)
-            if one.has_ended():
-                self._settle(one)
-            elif record is None or record.attempts != one.job.attempts:
-                one.stop_reason = _LOST  # somebody reset or removed it
-                one.kill()
-            elif record.cancel_requested:
-                one.tell_to_stop(_CANCELLED)
-            if one.is_late(self._settings.job_grace_s):
-                one.kill()
+            self._try(partial(self._look_after, one, held.get(one.job.id)))
+
+    def _look_after(self, one: LaunchedJob, record: Job | None) -> None:
+        if one.has_ended():
+            self._settle(one)
+        elif record is None or record.attempts != one.job.attempts:
+            one.stop_reason = _LOST  # somebody reset or removed it
+            one.kill()
+        elif record.cancel_requested:
+            one.tell_to_stop(_CANCELLED)
+        if one.is_late(self._settings.job_grace_s):
+            one.kill()
 
     def _watch_memory(self) -> None:
         """Stop a job above its own limit, and the largest one when the machine is nearly full.
@@ -194,31 +197,31 @@ class Worker:
         largest.tell_to_stop(_MEMORY)
 
     def _settle(self, one: LaunchedJob) -> None:
-        """Write down how an attempt ended."""
-        code = one.end()
+        """Write down how an attempt ended; when that fails, the next round tries again."""
+        done = self._settled(one, one.end())
         del self._launched[one.job.id]
-        outcome = read_outcome(one.folder, one.job.attempts)
-        done: Job | None = None
-        if one.stop_reason == _LOST:
-            pass
-        elif outcome is not None and outcome.ending != "stopped":
-            done = self._queue.finish(one.job, outcome)
-        elif one.stop_reason == _MEMORY:
-            done = self._fail(one.job, MemoryShortError.code, one.error)
-        elif one.stop_reason == _CANCELLED:
-            done = self._queue.settle(
-                one.job,
-                lambda job: transitions.cancelled(job, message=job.message, at=now()),
-            )
-        elif one.stop_reason == _SHUT_DOWN:
-            text = "The server was stopped; the job waits for its next start."
-            done = self._queue.settle(
-                one.job, lambda job: transitions.given_back(job, message=text, counts=False)
-            )
-        else:
-            done = self._interrupted(one.job, _how(code, one), resumes=one.task.resumable)
         state = done.state if done else "no longer ours"
         _log.info("job %s (%s) is %s", one.job.id, one.job.task, state)
+
+    def _settled(self, one: LaunchedJob, code: int) -> Job | None:
+        """Return the job as it is now, ``None`` when it is somebody else's."""
+        outcome = read_outcome(one.folder, one.job.attempts)
+        if one.stop_reason == _LOST:
+            return None
+        if outcome is not None and outcome.ending != "stopped":
+            return self._queue.finish(one.job, outcome)
+        if one.stop_reason == _MEMORY:
+            return self._fail(one.job, MemoryShortError.code, one.error)
+        if one.stop_reason == _CANCELLED:
+            return self._queue.settle(
+                one.job, lambda job: transitions.cancelled(job, message=job.message, at=now())
+            )
+        if one.stop_reason == _SHUT_DOWN:
+            text = "The server was stopped; the job waits for its next start."
+            return self._queue.settle(
+                one.job, lambda job: transitions.given_back(job, message=text, counts=False)
+            )
+        return self._interrupted(one.job, _how(code, one), resumes=one.task.resumable)
 
     def _interrupted(self, job: Job, reason: str, *, resumes: bool) -> Job | None:
         return self._queue.settle(

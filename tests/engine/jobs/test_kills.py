@@ -154,3 +154,20 @@ def _dead_worker() -> str:
     """Return the name that a worker of this machine would have had."""
     host = "".join(letter if letter.isalnum() else "_" for letter in socket.gethostname())[:40]
     return f"{host}-1-dead"
+
+
+def test_an_end_that_cannot_be_written_yet_is_written_later(workplace: Workplace) -> None:
+    """While the records are unreadable a job ends; as soon as they are mended, it is completed."""
+    job = workplace.submit("count", to=20, each_s=0.05)
+    worker = workplace.start_worker()
+    now_is = workplace.wait(job, lambda now: (now.fraction or 0) > 0.1)
+    assert now_is.process_id is not None
+    records = workplace.store.folder / "jobs.json"
+    good = records.read_bytes()
+    records.write_bytes(good[: len(good) // 2])
+    psutil.wait_procs([psutil.Process(now_is.process_id)], timeout=10)
+    time.sleep(0.5)
+    assert worker.poll() is None
+    records.write_bytes(good)
+    done = workplace.wait(job)
+    assert (done.state, done.attempts, done.message) == ("completed", 1, "Counted to 20.")
