@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 
 import engine
+from api.entrance import add_door, desk_of
 from engine.eyes.screening import EyeScreener
 from engine.settings import Settings
 from ui_gradio.admission import Admission
@@ -40,7 +41,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def home() -> RedirectResponse:
         return RedirectResponse("eyes/")
 
-    return mount(app, build_app(screener, settings, admission=admission), settings)
+    app = mount(app, build_app(screener, settings, admission=admission), settings)
+    if settings.auth:
+        add_door(app, desk_of(settings))
+    return app
 
 
 def main() -> None:
@@ -52,6 +56,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         root_path=settings.root_path,
+        proxy_headers=False,
     )
 
 

@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 
 import engine
+from api.entrance import add_door, desk_of
 from engine.home import own_temp_folder
 from engine.settings import Settings
 from ui_gradio.spine import build_app, mount, open_service
@@ -40,7 +41,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def home() -> RedirectResponse:
         return RedirectResponse("spine/")
 
-    return mount(app, build_app(service), settings)
+    app = mount(app, build_app(service), settings)
+    if settings.auth:
+        add_door(app, desk_of(settings))
+    return app
 
 
 def main() -> None:
@@ -52,6 +56,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         root_path=settings.root_path,
+        proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
 
