@@ -132,7 +132,8 @@ def _backups(sources: Sources) -> Answer:
     if not good:
         return Answer(state="attention", text="There is no good backup yet; make the first one.")
     age_h = (datetime.now(UTC) - _made_at(good[-1])).total_seconds() / 3600
-    text = f"The last good backup is {_age(age_h)} old; {len(good)} are kept."
+    kept = "it is the only one" if len(good) == 1 else f"{len(good)} are kept"
+    text = f"The last good backup is {_age(age_h)} old; {kept}."
     judged = [record for record in records if record.state in ("good", "bad")]
     if judged[-1].state == "bad":
         return Answer(state="failed", text=f"The newest backup is not usable. {text}")
@@ -175,7 +176,8 @@ class _AuditPing:
         report = self._whole if not self._whole.ok else log.verify_end()
         if not report.ok:
             return Answer(state="failed", text=report.sentence)
-        return Answer(state="ok", text=f"Unbroken. {self._whole.sentence}")
+        checked = _age((now - self._whole_at) / 3600)
+        return Answer(state="ok", text=f"{report.sentence} All files were checked {checked} ago.")
 
 
 def _models(sources: Sources) -> Answer:

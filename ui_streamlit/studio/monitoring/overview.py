@@ -49,10 +49,10 @@ def _draw_ways(here: Visit, parts: Sequence[PartHealth]) -> None:
     """Offer the pages where something can be done about what is not well."""
     wanted = {_PAGES[part.name] for part in parts if part.state != "ok" and part.name in _PAGES}
     shown = [known for known in PAGES if known.name in wanted and here.may(known.action)]
-    if shown:
-        with st.container(horizontal=True):
-            for known in shown:
-                st.page_link(page(known.name), label=known.title, icon=known.icon, width="content")
+    # Also when it is empty: what follows keeps its place, and nothing is drawn twice for a moment.
+    with st.container(horizontal=True):
+        for known in shown:
+            st.page_link(page(known.name), label=known.title, icon=known.icon, width="content")
 
 
 def summary(parts: Sequence[PartHealth]) -> str:
