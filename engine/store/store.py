@@ -22,6 +22,7 @@ __all__ = ["KINDS", "Store"]
 
 _logger = logging.getLogger(__name__)
 R = TypeVar("R", bound=Record)
+_LOOKS: Final = 20
 
 # Every collection and what it holds, in the order in which people think of them.
 KINDS: Final[Mapping[str, type[Record]]] = {
@@ -133,15 +134,19 @@ class Store:
     def read(self, *names: str) -> dict[str, Snapshot[Any]]:
         """Return versions of several collections (all without names) that were present together.
 
-        No transaction of several of them is seen in one and not in another.
+        No transaction of several of them is seen in one and not in another. Waits for writers only
+        where they do not pause for long enough to look at all collections twice.
         """
         wanted = [self[name] for name in names or self.names]
         before = [collection.read() for collection in wanted]
-        while True:
+        for _ in range(_LOOKS):
             after = [collection.read() for collection in wanted]
+            # Two looks that found the same: between them, all of it was there at once.
             if all(one is other for one, other in zip(before, after, strict=True)):
                 return {snapshot.name: snapshot for snapshot in after}
             before = after
+        with several({collection.name: collection for collection in wanted}):
+            return {collection.name: collection.read_locked() for collection in wanted}
 
     def restore(self, contents: Mapping[str, bytes | None]) -> None:
         """Put saved collections in place of the present ones: all of ``contents``, or nothing.

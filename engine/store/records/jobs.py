@@ -43,6 +43,7 @@ class Job(Record):
     after: tuple[str, ...] = ()
     need_memory_mb: float = 0.0
     need_cores: int = 1
+    need_gpu_mb: float = 0.0
     created_by: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
