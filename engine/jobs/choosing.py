@@ -20,7 +20,9 @@ _PATIENCE_S: Final = 300.0
 class Room:
     """What a worker has for its next job: free and total memory in MB, free and all cores.
 
-    ``floor_mb`` of the memory must stay free.
+    ``floor_mb`` of the memory must stay free. ``gpu_free_mb`` and ``gpu_total_mb`` are those of
+    the emptiest and of the largest graphics card, ``None`` where there is none: what could use one
+    runs on the processor then.
     """
 
     free_mb: float
@@ -28,6 +30,8 @@ class Room:
     floor_mb: float
     cores: int
     all_cores: int
+    gpu_free_mb: float | None = None
+    gpu_total_mb: float | None = None
 
 
 UNLIMITED: Final = Room(free_mb=1e12, total_mb=1e12, floor_mb=0.0, cores=10_000, all_cores=10_000)
@@ -54,7 +58,7 @@ def choose(jobs: Mapping[str, Job], room: Room, *, at: datetime) -> Choice:
     refused: dict[str, tuple[str, str]] = {}
     pending = (job for job in jobs.values() if job.state == "pending")
     for job in sorted(pending, key=lambda job: (-job.priority, job.created_at, job.id)):
-        reason = never_fits(job.need_memory_mb, room)
+        reason = never_fits(job.need_memory_mb, room) or _never_fits_a_card(job, room)
         if reason:
             refused[job.id] = ("memory_short", reason)
             continue
@@ -81,6 +85,15 @@ def never_fits(need_mb: float, room: Room) -> str:
         f"This job needs about {need_mb:.0f} MB of memory, but at most {max(0.0, most):.0f} MB "
         f"({room.total_mb:.0f} MB in all, of which {room.floor_mb:.0f} MB stay free) can ever be "
         "had here; make it smaller, or give the program more memory."
+    )
+
+
+def _never_fits_a_card(job: Job, room: Room) -> str:
+    if room.gpu_total_mb is None or job.need_gpu_mb <= room.gpu_total_mb:
+        return ""
+    return (
+        f"This job needs about {job.need_gpu_mb:.0f} MB of graphics memory, but the largest card "
+        f"has {room.gpu_total_mb:.0f} MB; make it smaller, or set LIGHTBOX_DEVICE=cpu."
     )
 
 
@@ -115,6 +128,11 @@ def _lacks(job: Job, room: Room) -> str:
         return (
             f"Waits for memory: it needs about {job.need_memory_mb:.0f} MB, "
             f"{room.free_mb:.0f} MB are free, and {room.floor_mb:.0f} MB must stay free."
+        )
+    if room.gpu_free_mb is not None and job.need_gpu_mb > room.gpu_free_mb:
+        return (
+            f"Waits for graphics memory: it needs about {job.need_gpu_mb:.0f} MB, and "
+            f"{room.gpu_free_mb:.0f} MB are free on the emptiest card."
         )
     # One that asks for more cores than there are runs alone, on all of them.
     wanted = min(job.need_cores, room.all_cores)

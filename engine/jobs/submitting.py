@@ -72,6 +72,7 @@ def new_job(
         after=after,
         need_memory_mb=need.memory_mb,
         need_cores=need.cores,
+        need_gpu_mb=need.gpu_mb,
         created_by=created_by,
         max_attempts=task.max_attempts,
     )

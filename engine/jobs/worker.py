@@ -19,7 +19,7 @@ from engine.jobs.outcomes import read_outcome
 from engine.jobs.presence import Presence
 from engine.jobs.queue import Queue
 from engine.jobs.scheduling import is_restoring, submit_due_backup
-from engine.memory_guard import MemoryGuard
+from engine.memory_guard import MemoryGuard, gpu_memory
 from engine.store import Store, now
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Worker:
 
     def _start_jobs(self) -> None:
         if self._queue.has_pending() and is_restoring(self._settings):
-            return  # what begins now would work on records that are about to change
+            return  # what began during a restore would work on records that are about to change
         while not self._stopping.is_set():
             job = self._queue.claim(self._name, self._room())
             if job is None:
@@ -133,6 +133,7 @@ class Worker:
     def _room(self) -> Room:
         """Return what is free, less what running jobs were promised and have not taken yet."""
         state = self._guard.state()
+        cards = () if self._settings.device == "cpu" else gpu_memory()
         running = self._launched.values()
         promised = sum(max(0.0, one.job.need_memory_mb - one.held_mb) for one in running)
         used = sum(min(one.job.need_cores, self._cores) for one in running)
@@ -142,6 +143,8 @@ class Worker:
             floor_mb=self._guard.floor_mb,
             cores=self._cores - used,
             all_cores=self._cores,
+            gpu_free_mb=max((card.free_mb for card in cards), default=None),
+            gpu_total_mb=max((card.total_mb for card in cards), default=None),
         )
 
     def _limit_mb(self, job: Job) -> float:

@@ -18,7 +18,7 @@ from engine.errors import (
     RequestError,
 )
 from engine.jobs import transitions
-from engine.jobs.choosing import Room
+from engine.jobs.choosing import UNLIMITED, Room
 from engine.jobs.outcomes import Outcome
 from engine.jobs.queue import Queue
 from engine.people.actors import NOBODY, VISITOR, Actor
@@ -210,6 +210,22 @@ class TestOrder:
         ended = workplace.queue.get(job.id)
         assert (ended.state, ended.error_code) == ("failed", "memory_short")
         assert "needs about 2000 MB of memory, but at most 1000 MB" in ended.error
+
+    def test_a_job_waits_for_graphics_memory_where_there_is_a_card(
+        self, workplace: Workplace
+    ) -> None:
+        """6000 MB needed: waits with 4000 of 8000 free, refused by a card of 5000, runs without."""
+        room = replace(UNLIMITED, gpu_free_mb=4000, gpu_total_mb=8000)
+        job = put(workplace, replace(workplace.submit("quick"), need_gpu_mb=6000))
+        assert workplace.queue.claim("w", room) is None
+        assert "Waits for graphics memory: it needs about 6000 MB, and 4000 MB are free" in (
+            workplace.queue.get(job.id).paused_because
+        )
+        small = replace(UNLIMITED, gpu_free_mb=5000, gpu_total_mb=5000)
+        assert workplace.queue.claim("w", small) is None
+        assert "but the largest card has 5000 MB" in workplace.queue.get(job.id).error
+        put(workplace, replace(workplace.submit("quick"), need_gpu_mb=6000))
+        assert workplace.queue.claim("w", UNLIMITED) is not None
 
     def test_many_processes_share_no_job(self, workplace: Workplace) -> None:
         """Four processes that claim at the same time get 24 different jobs between them."""
