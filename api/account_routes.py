@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from api.asking import Desk, Threads, asked_by, in_thread, json_fields, sent_form, text_of
 from api.pages.signing_in import visitor_of
 from api.recaptcha import require_human
+from api.schemas import PROBLEMS, body
 from engine.errors import RequestError
 from engine.people.actors import Actor
 from engine.people.profiles import Profile
@@ -22,16 +23,22 @@ __all__ = ["build_account_router"]
 
 _MOST_ACTIVITIES: Final = 10_000
 _LONGEST_METADATA: Final = 8000
+_SIGN_IN: Final = ("email", "password")
 _ANSWERS: Final = ("recaptcha_token", "recaptcha", "g-recaptcha-response")
 
 
 def build_account_router(desk: Desk) -> APIRouter:
     """Return ``/api/v1/register``, ``/api/v1/login`` and ``/api/v1/log-activity``."""
-    router = APIRouter(prefix="/api/v1", tags=["accounts"])
+    router = APIRouter(prefix="/api/v1", tags=["accounts"], responses=PROBLEMS)
     # bcrypt takes a core for a quarter of a second: the others must stay free.
     threads = Threads(2)
 
-    @router.post("/register", status_code=201)
+    person = dict.fromkeys(("name", "email", "password", "role", "hospital"), "string")
+    person |= {"location": "string", "recaptcha_token": "string"}
+
+    @router.post(
+        "/register", status_code=201, openapi_extra=body("name", "email", "password", **person)
+    )
     async def register(request: Request) -> Response:
         """Ask for an account: `name`, `email`, `password`, `role`, `hospital`, `location`.
 
@@ -43,7 +50,10 @@ def build_account_router(desk: Desk) -> APIRouter:
         user = await threads.run(lambda: _register(desk, fields, address))
         return JSONResponse(_user_document(user), status_code=201)
 
-    @router.post("/login")
+    @router.post(
+        "/login",
+        openapi_extra=body("email", "password", **{name: person[name] for name in _SIGN_IN}),
+    )
     async def login(request: Request) -> Response:
         """Answer `email` and `password` with a token for `Authorization: Bearer`.
 
@@ -69,7 +79,13 @@ def build_account_router(desk: Desk) -> APIRouter:
 
         return JSONResponse(await threads.run(work), headers={"Cache-Control": "no-store"})
 
-    @router.post("/log-activity", status_code=201)
+    @router.post(
+        "/log-activity",
+        status_code=201,
+        openapi_extra=body(
+            "activity_type", activity_type="string", description="string", metadata="object"
+        ),
+    )
     async def log_activity(request: Request) -> Response:
         """Note what the caller did: `activity_type`, `description`, `metadata` (an object)."""
         actor = asked_by(request, "activity.log")

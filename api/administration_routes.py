@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from api.asking import Desk, asked_by, in_thread
+from api.schemas import PROBLEMS
 from engine.errors import MissingBackendError
 from engine.people.actors import Actor
 from engine.people.permissions import require
@@ -28,7 +29,7 @@ _AT_WORK: Final = frozenset({"pending", "processing", "stuck"})
 
 def build_administration_router(desk: Desk) -> APIRouter:
     """Return ``/admin/…``, and the same below ``/api/v1``."""
-    inner = APIRouter(prefix="/admin", tags=["administration"])
+    inner = APIRouter(prefix="/admin", tags=["administration"], responses=PROBLEMS)
     reader = _Reader(desk)
 
     @inner.post("/modelprocessing/process-sqs")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
 
 from api.account_routes import build_account_router
 from api.administration_routes import build_administration_router
@@ -23,6 +24,11 @@ from engine.workbench import shared_workbench
 
 __all__ = ["add_door", "add_routes", "desk_of"]
 
+# Only told: so that /docs has a place for the token. It is the door that asks for it.
+_TOKEN: Final = HTTPBearer(
+    auto_error=False, description="Of POST /api/v1/login, where the server asks for sign-in."
+)
+
 
 def desk_of(settings: Settings) -> Desk:
     """Return what the routes and the door of one process work with."""
@@ -38,7 +44,7 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         build_monitoring_router,
         build_administration_router,
     ):
-        app.include_router(build(desk))
+        app.include_router(build(desk), dependencies=[Security(_TOKEN)])
 
 
 def add_door(app: FastAPI, desk: Desk) -> None:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
 from api.asking import Desk, asked_by, in_thread
+from api.schemas import PROBLEMS
 from engine.errors import NotFoundError
 
 __all__ = ["build_file_router"]
@@ -22,7 +23,7 @@ _LINK_S: Final = 60
 
 def build_file_router(desk: Desk) -> APIRouter:
     """Return ``GET /files/{sha256}`` and ``GET /api/v1/backups/{name}/archive``."""
-    router = APIRouter(tags=["files"])
+    router = APIRouter(tags=["files"], responses=PROBLEMS)
 
     @router.get("/files/{sha256}", response_class=Response)
     async def download(request: Request, sha256: str) -> Response:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from api.asking import Desk, asked_by, in_thread, json_fields, text_of, whole_of
+from api.schemas import PROBLEMS, body
 from engine.errors import RequestError
 from engine.store.records import Job, JobState
 
@@ -29,7 +30,7 @@ _TOLD: Final = (
 
 def build_job_router(desk: Desk) -> APIRouter:
     """Return ``/api/v1/jobs`` and what lies below it."""
-    router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+    router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=PROBLEMS)
 
     @router.get("")
     async def jobs(request: Request) -> Response:
@@ -50,7 +51,10 @@ def build_job_router(desk: Desk) -> APIRouter:
             {"jobs": documents, "count": len(found), "page": page, "pages": -(-len(found) // size)}
         )
 
-    @router.post("", status_code=201)
+    fields = {"task": "string", "payload": "object", "title": "string", "priority": "integer"}
+    fields |= {"idempotency_key": "string", "after": "array"}
+
+    @router.post("", status_code=201, openapi_extra=body("task", **fields))
     async def submit(request: Request) -> Response:
         """Start a job: `task`, `payload`, `title`, `priority`, `idempotency_key`, `after`.
 

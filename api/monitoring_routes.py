@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 import engine
 from api.asking import Desk, asked_by, in_thread, whole_of
+from api.schemas import PROBLEMS
 
 __all__ = ["build_monitoring_router"]
 
@@ -17,7 +18,7 @@ _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 def build_monitoring_router(desk: Desk) -> APIRouter:
     """Return ``/monitoring/…``, ``/metrics`` and the health routes below ``/api/v1``."""
-    router = APIRouter(tags=["monitoring"])
+    router = APIRouter(tags=["monitoring"], responses=PROBLEMS)
 
     @router.get("/monitoring/status")
     async def status(request: Request) -> Response:

@@ -12,13 +12,15 @@ from engine.people import passwords
 __all__ = ["new_password_fields", "require_twice"]
 
 
-def new_password_fields(error: LightboxError | None) -> tuple[Field, Field]:
+def new_password_fields(
+    error: LightboxError | None, *, label: str = "Password"
+) -> tuple[Field, Field]:
     """Return the two lines in which somebody chooses a password."""
     is_wrong = "password" in str(error or "")
     return (
         Field(
             name="password",
-            label="Password",
+            label=label,
             kind="password",
             autocomplete="new-password",
             hint=passwords.rules(),

@@ -103,7 +103,7 @@ def _change_page(
             has_focus=True,
             is_wrong="present" in str(error or ""),
         ),
-        *new_password_fields(error),
+        *new_password_fields(error, label="New password"),
     )
     body = note(message) + fault(str(error or "")) + form(fields, button="Change password")
     root = root_of(request)

@@ -135,3 +135,13 @@ def test_activities_do_not_grow_without_end(
         assert house.client().post("/api/v1/log-activity", json=sent).is_success
     kept = [activity.activity_type for activity in house.workbench.store.activities.read()]
     assert sorted(kept) == ["n2", "n3", "n4"]
+
+
+def test_the_description_names_fields_and_the_token(house: House) -> None:
+    """What a program must send stands in OpenAPI, and where the token goes."""
+    document = house.app.openapi()
+    sent = document["paths"]["/api/v1/register"]["post"]["requestBody"]["content"]
+    schema = sent["application/json"]["schema"]
+    assert schema["required"] == ["name", "email", "password"]
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert document["paths"]["/api/v1/jobs"]["get"]["security"] == [{"HTTPBearer": []}]

@@ -160,7 +160,7 @@ def test_a_password_is_changed_by_its_owner(arrive: Arrive) -> None:
     page = arrive("/login?next=/password")
     sign_in(page)
     page.get_by_label("Present password").fill(PASSWORD)
-    page.get_by_label("Password", exact=True).fill("aaaaaaaaaaaaaa")
+    page.get_by_label("New password").fill("aaaaaaaaaaaaaa")
     page.get_by_label("The same once more").fill("aaaaaaaaaaaaaa")
     page.get_by_role("button", name="Change password").click()
     expect(page.get_by_role("alert")).to_be_visible()
