@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.server_process import RunningServer, running_server
 
 LIMIT_MB = 1500
-PAGES = ("home", "jobs", "monitoring", "backups", "users", "audit", "settings")
+PAGES = ("", "jobs", "monitoring", "backups", "users", "audit", "settings")
 
 
 @dataclass
@@ -49,8 +49,8 @@ def _pss(process: psutil.Process) -> float:
 def open_page(page: Page, address: str, measured: Measured) -> None:
     """Open an address and wait for its heading."""
     start = time.perf_counter()
-    page.goto(address)
-    page.wait_for_selector("h1", timeout=120_000)
+    page.goto(address, timeout=180_000, wait_until="commit")
+    page.wait_for_selector("h1", timeout=180_000)
     measured.opened_s.append(time.perf_counter() - start)
 
 
@@ -85,7 +85,9 @@ def main() -> int:
     found = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
     with running_server(LIGHTBOX_AUTH="off") as server, sync_playwright() as playwright:
         alone = server.memory_mb()
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-gpu"]
+        )
         measured = run(browser, server, sessions=chosen.sessions, seconds=chosen.seconds)
         together = shared_memory_mb(server)
         browser.close()

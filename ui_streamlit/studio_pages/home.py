@@ -28,7 +28,7 @@ def _waiting(here: Visit) -> None:
 
 
 def _draw_item(item: Waiting) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         chip(_TONES.get(item.tone, "Note"), item.tone)
         if item.page:
             st.page_link(page(item.page), label=plain(item.text), query_params=item.query or None)

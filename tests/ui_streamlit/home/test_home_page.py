@@ -103,7 +103,7 @@ def test_an_administrator_sees_what_the_server_needs(studio: Studio) -> None:
     put(studio, "users", User(name="New", email="new@example.org", role="ANNOTATOR", waiting=True))
     seen = words(studio.open())
     assert "2 jobs stuck" in seen
-    assert "1 person registered" in seen
+    assert "1 person waits to be let in" in seen
     assert "There is no good backup yet" in seen
 
 
@@ -115,7 +115,7 @@ def test_others_do_not_see_what_the_server_needs(studio: Studio, role: str) -> N
     put(studio, "users", User(name="New", email="new@example.org", role="ANNOTATOR", waiting=True))
     seen = words(studio.open())
     assert "stuck" not in seen
-    assert "registered" not in seen
+    assert "to be let in" not in seen
     assert "backup" not in seen.replace("backups.py", "")
 
 

@@ -106,7 +106,7 @@ def _people(here: Visit) -> Iterator[Waiting]:
         return
     waiting = len(here.workbench.store.users.read().where(waiting=True))
     if waiting:
-        text = f"{count(waiting, 'person', 'people')} registered and wait to be let in"
+        text = f"{count(waiting, 'person waits', 'people wait')} to be let in"
         yield Waiting(text=text, tone="waiting", page="users")
 
 
