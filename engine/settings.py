@@ -418,6 +418,12 @@ class Settings:
         _files_address,
         "Where files live: s3://BUCKET/FOLDER or a folder; HOME/files when empty.",
     )
+    files_links: bool = _setting(
+        True,
+        "LIGHTBOX_FILES_LINKS",
+        _switch,
+        "Send browsers to the bucket for downloads; off where they cannot reach it.",
+    )
     aws_region: str = _setting(
         "",
         "LIGHTBOX_AWS_REGION AWS_REGION",

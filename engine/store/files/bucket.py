@@ -121,6 +121,8 @@ class BucketPlace:
 
     def link(self, sha256: str, *, name: str, media_type: str, expires_s: int) -> str | None:
         """Return a presigned address: whoever has it gets this one file until it expires."""
+        if not self._settings.files_links:
+            return None
         shown = quote(name, safe="")
         return str(
             self.filesystem.sign(

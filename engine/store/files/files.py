@@ -171,8 +171,8 @@ class Files:
     ) -> str | None:
         """Return an address under which a browser gets the file for ``expires_s`` seconds.
 
-        ``None`` where files lie in a folder: the server then hands them out itself, with its own
-        permissions. ``name`` is what the browser saves it as.
+        ``None`` where files lie in a folder, or LIGHTBOX_FILES_LINKS is off: the server then hands
+        them out itself, with its own permissions. ``name`` is what the browser saves it as.
 
         Raises
         ------

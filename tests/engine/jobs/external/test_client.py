@@ -117,9 +117,9 @@ def test_no_redirect_is_followed() -> None:
 @pytest.mark.parametrize(
     "slow",
     [
-        stall(8),
-        drip(b"H", 0.2, 40),
-        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", 0.2, 40),
+        stall(30),
+        drip(b"H", 0.2, 150),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", 0.2, 150),
     ],
 )
 def test_a_server_that_stalls_is_left(
@@ -133,7 +133,7 @@ def test_a_server_that_stalls_is_left(
         begin = time.monotonic()
         with pytest.raises(RemoteError, match=r"asked 2 times .* did not answer within 1 s"):
             asking.ask(b"PNG")
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,13 @@ def test_no_link_lasts_longer_than_signatures_may(bucket_settings: Settings) -> 
     assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["604800"]
 
 
+def test_links_can_be_switched_off(bucket_settings: Settings) -> None:
+    """Where browsers cannot reach the bucket, the server hands files out itself."""
+    files = open_files(replace(bucket_settings, files_links=False))
+    files.put(b"abc", media_type="text/plain")
+    assert files.link(ABC, name="abc.txt") is None
+
+
 def test_a_changed_object_is_found(bucket_settings: Settings, cloud: CloudServer) -> None:
     """Bytes that somebody else overwrote are not handed on as the file of that name."""
     files = open_files(bucket_settings)
@@ -147,7 +154,7 @@ except MissingBackendError as error:
 
 
 def test_memory_does_not_grow_with_the_object(bucket_settings: Settings) -> None:
-    """120 MB go to the bucket and come back with less than 80 MB more than the start."""
+    """80 MB go to the bucket and come back with less than 60 MB more than the start."""
     code = """
 import re, sys
 from pathlib import Path
@@ -158,7 +165,7 @@ def peak_kb():
     return int(re.search(r"VmHWM: *\\t* *([0-9]+)", Path("/proc/self/status").read_text())[1])
 
 class Zeros:
-    left = 120
+    left = 80
     def read(self, size):
         self.left -= 1
         return bytes(1_000_000) if self.left >= 0 else b""
@@ -170,7 +177,7 @@ before = peak_kb()
 ref = files.put(Zeros(), media_type="application/octet-stream")
 sent = peak_kb()
 with files.path(ref.sha256) as path:
-    assert path.stat().st_size == 120_000_000
+    assert path.stat().st_size == 80_000_000
 print(sent - before, peak_kb() - before)
 """
     result = subprocess.run(
@@ -182,5 +189,5 @@ print(sent - before, peak_kb() - before)
         env={**os.environ, **bucket_settings.as_mapping()},
     )
     sent_kb, whole_kb = map(int, result.stdout.split())
-    assert sent_kb < 80_000
-    assert whole_kb < 80_000
+    assert sent_kb < 60_000
+    assert whole_kb < 60_000
