@@ -8,10 +8,11 @@ from ui_streamlit.studio import heading, visit
 from ui_streamlit.studio.audit.choosing import draw_filters
 from ui_streamlit.studio.audit.listing import draw_check, draw_export, draw_one, draw_page
 from ui_streamlit.studio.navigation import page
+from ui_streamlit.studio.places import record_in_address
 
 _here = visit("audit.view")
 heading("Audit", "Who did what to which record. Nothing here can be changed, not even by you.")
-_asked = st.query_params.get("entry", "")
+_asked = record_in_address("entry")
 if _asked:
     st.page_link(page("audit"), label="All lines", icon=":material/arrow_back:")
     draw_one(_here, _asked)

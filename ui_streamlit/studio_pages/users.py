@@ -9,10 +9,11 @@ from ui_streamlit.studio.navigation import page
 from ui_streamlit.studio.people.detail import draw_person
 from ui_streamlit.studio.people.links import draw_link
 from ui_streamlit.studio.people.listing import draw_add, draw_list
+from ui_streamlit.studio.places import record_in_address
 
 _here = visit("users.view")
 heading("Users", "Who may sign in here, and what each may do.")
-_asked = st.query_params.get("user", "")
+_asked = record_in_address("user")
 if _asked:
     st.page_link(page("users"), label="All users", icon=":material/arrow_back:")
 draw_link()
