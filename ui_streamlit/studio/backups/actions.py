@@ -53,10 +53,11 @@ def buttons(here: Visit, record: BackupRecord, *, is_busy: bool) -> None:
             _check_button(here, record, is_busy=is_busy)
         if has_archive and here.may("backups.restore"):
             _restore_button(here, record, is_busy=is_busy)
-            root = here.workbench.settings.root_path
-            addresses.button("Download", f"{root}/api/v1/backups/{record.id}/archive")
         if here.may("backups.delete") and record.state not in ("making", "rehearsing"):
             _delete_button(record, is_busy=is_busy)
+    if has_archive and here.may("backups.restore"):
+        address = f"{here.workbench.settings.root_path}/api/v1/backups/{record.id}/archive"
+        st.html(addresses.link(f"Download ({wording.size(record.size_bytes)})", address))
 
 
 def _check_button(here: Visit, record: BackupRecord, *, is_busy: bool) -> None:

@@ -103,7 +103,7 @@ def _draw_counts(record: BackupRecord) -> None:
     rows = [
         {"Collection": name.replace("_", " ").capitalize(), "Records": number}
         for name, number in record.record_counts.items()
-        if number
+        if number and name != "backups"
     ]
     if rows:
         st.subheader("Records in it", anchor=False)

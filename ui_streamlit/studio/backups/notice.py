@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 
 import streamlit as st
@@ -15,6 +15,7 @@ from ui_streamlit.studio.visits import Visit, arrive
 __all__ = ["draw_restore_notice"]
 
 _SINCE = "studio_since"
+_TOLD_FOR = timedelta(minutes=15)
 
 
 @st.fragment(run_every=5)
@@ -36,7 +37,7 @@ def _going_on(here: Visit) -> str:
 
 def _done(here: Visit, since: datetime) -> str:
     restored = here.workbench.backups.last_restore()
-    if restored is None or restored.at <= since:
+    if restored is None or restored.at <= since or now() - restored.at > _TOLD_FOR:
         return ""
     made = wording.moment(here.workbench.backups.get(restored.backup_id).created_at)
     return (
