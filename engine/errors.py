@@ -7,6 +7,7 @@
     │   ├── RequestError           names or types of the request are wrong
     │   ├── PictureError           the bytes are not a picture that we can read
     │   ├── VolumeError            the files are not one CT in Hounsfield units that we can read
+    │   ├── DatasetError           the upload is no dataset in a form that we read
     │   ├── BackupError            the archive is no whole, unaltered backup that we can read
     │   ├── TooLargeError          bytes, pixels, voxels or files above the stated limit
     │   ├── NotFoundError          a name or id is unknown, or what it named is gone
@@ -40,6 +41,7 @@ __all__ = [
     "BusyError",
     "DamagedFileError",
     "DamagedStoreError",
+    "DatasetError",
     "DiskShortError",
     "InputError",
     "JobCancelledError",
@@ -91,6 +93,12 @@ class VolumeError(InputError):
     """The files are damaged, no CT, not in Hounsfield units, or do not form one volume."""
 
     code = "bad_volume"
+
+
+class DatasetError(InputError):
+    """An upload is no dataset in a form that we read, or contradicts itself."""
+
+    code = "bad_dataset"
 
 
 class BackupError(InputError):

@@ -1,0 +1,1 @@
+"""Datasets: pictures with labels, read from and written to the forms that people use."""
