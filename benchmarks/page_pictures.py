@@ -1,9 +1,9 @@
 """Take the pictures of the pages: ``python -m benchmarks.page_pictures``.
 
 Opens the real pages in Chromium. For the README it writes ``assets/pages/eyes.png`` (the drawn eye
-that is reddened) and ``assets/pages/spine.png`` (the drawn whole spine); for the vertebra page and
-the landing page the small pictures ``sample.jpg`` and ``card.jpg`` beside its scripts. Nothing in
-them is a patient.
+that is reddened), ``assets/pages/spine.png`` (the drawn scoliosis) and ``assets/pages/studio.png``
+(the studio with its sample data); for the vertebra page and the landing page the small pictures
+``sample.jpg`` and ``card.jpg`` beside its scripts. Nothing in them is a patient.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
 def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("eyes", "spine"), help="the pictures of one page alone")
+    parser.add_argument(
+        "--only", choices=("eyes", "spine", "studio"), help="the pictures of one page alone"
+    )
     parser.add_argument("--url", help="a server that runs already")
     options = parser.parse_args()
     server = nullcontext() if options.url else running_server()
@@ -38,11 +40,13 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=ARGUMENTS
         )
         url = options.url or running.url
-        if options.only != "spine":
+        if options.only in (None, "eyes"):
             take_eyes(browser, url)
-        if options.only != "eyes":
+        if options.only in (None, "spine"):
             take_spine(browser, url)
             take_small(browser, url)
+        if options.only in (None, "studio"):
+            take_studio(browser, url)
         browser.close()
 
 
@@ -68,6 +72,17 @@ def take_spine(browser: Browser, url: str) -> None:
         _save(page.screenshot(full_page=True, clip=clip), PAGES / "spine.png")
 
 
+def take_studio(browser: Browser, url: str) -> None:
+    """Write the README's picture of the studio, after its sample data was added."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1010})
+    page.goto(f"{url}/studio/")
+    page.get_by_role("button", name="Add sample data").click(timeout=60_000)
+    page.get_by_text("tissue_0012.png").wait_for(timeout=120_000)
+    page.wait_for_timeout(4000)
+    _save(page.screenshot(), PAGES / "studio.png")
+    page.close()
+
+
 def take_small(browser: Browser, url: str) -> None:
     """Write the upright picture of the vertebra page and the broad one of the landing page."""
     with _found(browser, url, width=1280, height=1000, ratio=2) as page:
@@ -88,7 +103,7 @@ def take_small(browser: Browser, url: str) -> None:
 def _found(
     browser: Browser, url: str, *, width: int, height: int, ratio: int = 1
 ) -> Iterator[Page]:
-    """Open the page with the result of the drawn whole spine."""
+    """Open the page with the result of the drawn scoliosis."""
     page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=ratio)
     page.goto(f"{url}/spine/")
     page.wait_for_selector("#lightbox-spine[data-started]", timeout=60_000)

@@ -10,6 +10,7 @@ import pytest
 
 import engine
 from engine.cli import _parser
+from engine.cli.registered import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,7 +24,7 @@ def test_the_readme_begins_with_a_space_card() -> None:
     assert re.search(r"^title: Lightbox$", front, re.M)
 
 
-@pytest.mark.parametrize("command", ["serve", "eyes", "spine", "doctor"])
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_every_command_is_in_readme_and_parser(command: str) -> None:
     """The README names each command, and the parser knows it."""
     assert f"lightbox {command}" in README
