@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal, final
 
 import numpy as np
@@ -35,8 +34,6 @@ Reader = Callable[[], bytes]
 Split = Literal["", "train", "validation", "test"]
 """The part of a dataset that its form assigns a picture to; empty: none."""
 
-_NO_NAMES: Mapping[int, str] = MappingProxyType({})
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +56,7 @@ class MaskFile:
 
     name: str
     read: Reader
-    names: Mapping[int, str] = field(default=_NO_NAMES, hash=False)
+    names: Mapping[int, str] = field(default_factory=dict, hash=False)
 
 
 @final
