@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from engine.cells.detecting import detect
+
+__all__ = ["detect"]

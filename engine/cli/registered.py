@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.cli.audit import AUDIT
 from engine.cli.backup import BACKUP
+from engine.cli.cells import CELLS
 from engine.cli.command import Command
 from engine.cli.doctor import DOCTOR
 from engine.cli.eyes import EYES
@@ -21,6 +22,7 @@ COMMANDS: tuple[Command, ...] = (
     WORKER,
     EYES,
     SPINE,
+    CELLS,
     PEOPLE,
     AUDIT,
     STORE,

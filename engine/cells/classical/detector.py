@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.cells.asked_pictures import require_picture
 from engine.cells.classical.nuclei import Nucleus, find_nuclei
 from engine.cells.classical.parameters import Parameters
 from engine.cells.classical.stain import nuclear_density, otsu
 from engine.cells.names import LYMPHOCYTE, PLATELET, WBC
 from engine.cells.results import Cell, CellsFound
-from engine.errors import PictureError
 
 __all__ = ["ClassicalDetector"]
 
@@ -33,11 +33,7 @@ class ClassicalDetector:
 
     def detect(self, picture: NDArray[np.uint8]) -> CellsFound:
         """Return the cells of ``(H, W, 3) uint8`` RGB; see :class:`CellDetector`."""
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise PictureError(
-                f"Cells are looked for in (H, W, 3) uint8 RGB, but got {picture.shape} "
-                f"{picture.dtype}; decode the picture first."
-            )
+        require_picture(picture)
         given = self._parameters
         height, width = picture.shape[:2]
         factor = 1.0 / given.downscale

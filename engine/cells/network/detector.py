@@ -6,6 +6,7 @@ where that is far from what the network reads best, the picture is scaled and lo
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
@@ -14,16 +15,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.cells.asked_pictures import SMALLEST_PX, require_picture
 from engine.cells.names import CLASSES, RBC
 from engine.cells.network.decoding import Boxes, boxes_of, merged
 from engine.cells.network.layout import SIDE_MULTIPLE_PX, STRIDE_PX, normalised
+from engine.cells.network.parameters import Parameters
 from engine.cells.results import Cell, CellsFound
-from engine.errors import MissingBackendError, PictureError
-from engine.shipped import shipped
+from engine.errors import MissingBackendError
 
 if TYPE_CHECKING:
     from engine.inference.runtimes import ModelFiles, Runtime
-    from engine.settings import Settings
+    from engine.settings import Precision
 
 __all__ = ["NetworkDetector"]
 
@@ -32,45 +34,40 @@ _GOOD_PX: Final = (45.0, 130.0)  # diameter of red cells that is read well as it
 _WANTED_PX: Final = 80.0
 _TILE_PX: Final = 1024
 _OVERLAP_PX: Final = 192
-_SMALLEST_PX: Final = 16
+_LOWEST: Final = 0.3  # where a card names no limit
 _ENOUGH: Final = 4  # red cells from which the size is believed
 
 
 @final
 class NetworkDetector:
-    """Opens the model once; ``thresholds`` are those of its card where none are given."""
+    """Opens the model once; one object serves any number of threads."""
 
-    def __init__(
-        self, settings: Settings | None = None, *, folder: Path | None = None, scale: float = 0.0
-    ) -> None:
-        """``scale`` fixes by how much pictures are enlarged before looking; 0 finds it out."""
+    def __init__(self, folder: Path, *, threads: int = 0, precision: Precision = "auto") -> None:
+        """``folder`` has the model and its card; ``threads`` 0 takes what the machine has."""
         from engine.inference.runtimes import ModelFiles
 
-        files = ModelFiles.load(folder or shipped("models", "cells"))
-        self._runtime = _opened(files, settings)
+        files = ModelFiles.load(folder)
+        self._runtime = _opened(files, threads or None, precision)
         found = files.card.details.get("thresholds")
-        self._thresholds = (
+        self._of_card = (
             {str(k): float(v) for k, v in found.items()} if isinstance(found, dict) else {}
         )
-        self._scale = scale
+        self._given = Parameters()
         self.name = files.card.label
+
+    def having(self, parameters: Parameters) -> NetworkDetector:
+        """Return this detector with other parameters; the open network is shared."""
+        other = copy.copy(self)
+        other._given = parameters  # noqa: SLF001 – an object of this class
+        return other
 
     def detect(self, picture: NDArray[np.uint8]) -> CellsFound:
         """Return the cells of ``(H, W, 3) uint8`` RGB; see :class:`CellDetector`."""
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise PictureError(
-                f"Cells are looked for in (H, W, 3) uint8 RGB, but got {picture.shape} "
-                f"{picture.dtype}; decode the picture first."
-            )
+        require_picture(picture)
         height, width = picture.shape[:2]
-        if min(height, width) < _SMALLEST_PX:
-            raise PictureError(
-                f"Cells need a picture of at least {_SMALLEST_PX} × {_SMALLEST_PX} pixels, but it "
-                f"has {width} × {height}; send a larger one."
-            )
         first = min(1.0, _LOOK_PX / max(height, width))
-        if self._scale:
-            scale, boxes = self._scale, None
+        if self._given.scale:
+            scale, boxes = self._given.scale, None
         else:
             boxes = self._looked(picture, first)
             scale = _better_scale(boxes, first, longer_px=max(height, width))
@@ -99,14 +96,17 @@ class NetworkDetector:
         return parts[0] if len(parts) == 1 else merged(parts)
 
     def _lowest(self) -> float:
-        return min(self._thresholds.values(), default=0.3)
+        return self._given.least_confidence or min(self._of_card.values(), default=_LOWEST)
+
+    def _limit(self, label: str) -> float:
+        return self._given.least_confidence or self._of_card.get(label, _LOWEST)
 
     def _cells(self, boxes: Boxes, width: int, height: int) -> Iterator[Cell]:
         for corners, kind, score in zip(*boxes, strict=True):
             label = CLASSES[int(kind)]
             left, top = max(0.0, float(corners[0])), max(0.0, float(corners[1]))
             right, bottom = min(float(width), float(corners[2])), min(float(height), corners[3])
-            if score < self._thresholds.get(label, 0.3) or right <= left or bottom <= top:
+            if score < self._limit(label) or right <= left or bottom <= top:
                 continue
             yield Cell(
                 label=label,
@@ -118,12 +118,10 @@ class NetworkDetector:
             )
 
 
-def _opened(files: ModelFiles, settings: Settings | None) -> Runtime:
+def _opened(files: ModelFiles, threads: int | None, precision: Precision) -> Runtime:
     """Open the network; ``auto`` is bf16 where the processor has it: boxes differ by nothing."""
     from engine.inference.runtimes import open_runtime
 
-    threads = (settings.threads or None) if settings else None
-    precision = settings.precision if settings else "auto"
     if precision != "auto":
         return open_runtime(files, device="cpu", precision=precision, threads=threads)
     try:
@@ -148,7 +146,7 @@ def _scaled(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     if scale == 1.0:
         return picture
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    size = tuple(max(_SMALLEST_PX, round(n * scale)) for n in picture.shape[1::-1])
+    size = tuple(max(SMALLEST_PX, round(n * scale)) for n in picture.shape[1::-1])
     return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
 
 
