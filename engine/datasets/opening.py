@@ -13,10 +13,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, final
 
 from engine.datasets.entries import FileOutcome, PictureFile
@@ -63,7 +62,7 @@ class Opened:
     archive: zipfile.ZipFile | None = None
     folder: Path | None = None
     single: Path | None = None
-    entry_names: Mapping[str, str] = MappingProxyType({})
+    entry_names: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
         """Return all bytes of a file.
