@@ -129,7 +129,7 @@ def test_a_preview_counts_and_changes_nothing(home: Home) -> None:
 
 
 def test_killed_at_any_moment_it_is_all_or_nothing(home: Home) -> None:
-    """Killed 16 times, at moments spread over the restore and its end, the state is old or new."""
+    """Killed 12 times, at moments spread over the restore and its end, the state is old or new."""
     states = {home.backups.make().id: home.state()}
     changed(home)
     states[home.backups.make().id] = home.state()
@@ -141,7 +141,7 @@ def test_killed_at_any_moment_it_is_all_or_nothing(home: Home) -> None:
         assert forks.ended() == 0
         duration_s = time.monotonic() - began
         outcomes = []
-        for number in range(16):
+        for number in range(12):
             at = other(states, home)
             share = random.uniform(0.0, 1.1) if number % 2 else random.uniform(0.7, 1.0)
             child = forks.begin(at)
