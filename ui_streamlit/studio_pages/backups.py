@@ -8,13 +8,14 @@ from ui_streamlit.studio import heading, visit
 from ui_streamlit.studio.backups.detail import draw_backup, draw_last_restore
 from ui_streamlit.studio.backups.listing import draw_list
 from ui_streamlit.studio.navigation import page
+from ui_streamlit.studio.places import record_in_address
 
 _here = visit("backups.view")
 heading(
     "Backups",
     "Records, audit log and files in one archive each; restored on trial before it is called good.",
 )
-_asked = st.query_params.get("backup", "")
+_asked = record_in_address("backup")
 if _asked:
     st.page_link(page("backups"), label="All backups", icon=":material/arrow_back:")
     draw_backup(_asked)

@@ -101,6 +101,17 @@ def test_a_link_opens_one_line(studio: Studio) -> None:
     assert studio.workbench.audit.entry(7).hash in seen  # type: ignore[union-attr]
 
 
+def test_people_are_called_by_their_names(studio: Studio) -> None:
+    """A line about somebody names them; a line about who did it does not say it twice."""
+    user = studio.sign_in("ADMIN", name="Boss")
+    boss = Actor(id=user.id, name="Boss", role="ADMIN")
+    studio.workbench.audit.write(boss, "account.sign_in", record=f"users/{user.id}", text="Came")
+    studio.workbench.audit.write(SYSTEM, "users.manage", record=f"users/{user.id}", text="Made")
+    seen = words(studio.open("audit"))
+    assert "<strong>Boss</strong> Came</span>" in seen
+    assert "Made · Boss</span>" in seen
+
+
 @pytest.mark.parametrize("entry", ["31", "0", "-1", "x", "9" * 5000, "²"])
 def test_a_wrong_link_says_so(studio: Studio, entry: str) -> None:
     """A number that there is not, or no number."""

@@ -11,6 +11,7 @@ import streamlit as st
 from engine.people.actors import SYSTEM, VISITOR
 from engine.people.audit import Filters
 from engine.people.permissions import ACTIONS
+from ui_streamlit.studio.audit.lines import names_of
 from ui_streamlit.studio.visits import Visit
 
 __all__ = ["draw_filters", "filters_of"]
@@ -85,7 +86,7 @@ def _carry_who() -> None:
 
 
 def _people(here: Visit, asked: str) -> Mapping[str, str]:
-    named = {user.id: user.name for user in here.workbench.accounts.all()}
+    named = names_of(here)
     known = {**named, SYSTEM.id: SYSTEM.name, VISITOR.id: VISITOR.name}
     return {asked: "Somebody who has left", **known} if asked and asked not in known else known
 

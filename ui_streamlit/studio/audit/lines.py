@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
@@ -11,9 +12,10 @@ from engine.people.audit import Entry
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.navigation import PAGES, page
 from ui_streamlit.studio.pieces import card
+from ui_streamlit.studio.visits import Visit
 from ui_streamlit.studio.wording import plain
 
-__all__ = ["draw_entry", "draw_whole", "record_link"]
+__all__ = ["draw_entry", "draw_whole", "names_of", "record_link"]
 
 # The page that shows a kind of record, and the name of the id in its address.
 _PLACES: Final = {
@@ -23,13 +25,19 @@ _PLACES: Final = {
 }
 
 
-def draw_entry(entry: Entry, *, day_is_known: bool = False) -> None:
+def names_of(here: Visit) -> dict[str, str]:
+    """Return the names of all who have an account, by their ids."""
+    return {user.id: user.name for user in here.workbench.accounts.all()}
+
+
+def draw_entry(entry: Entry, names: Mapping[str, str], *, day_is_known: bool = False) -> None:
     """Draw one line in short: who, what, when; the number leads to all of it.
 
-    ``day_is_known``: a heading above says the day, so that the time of day is enough.
+    ``names`` of people by their ids; ``day_is_known``: a heading above says the day, so that the
+    time of day is enough.
     """
     who = escape(entry.actor_name or "Somebody")
-    what = escape(entry.text) + (f" · {escape(_short(entry.record))}" if entry.record else "")
+    what = escape(" · ".join(part for part in (entry.text, _about(entry, names)) if part))
     when = wording.moment(entry.at)
     shown = when.partition(", ")[2] if day_is_known else when
     with st.container(horizontal=True, gap="small", key=f"lb-entry-{entry.number}"):
@@ -76,6 +84,14 @@ def record_link(record: str) -> None:
             icon=":material/open_in_new:",
             query_params={place[1]: name},
         )
+
+
+def _about(entry: Entry, names: Mapping[str, str]) -> str:
+    """Return what the line is about, as people call it; nothing when it is about the actor."""
+    kind, _, name = entry.record.partition("/")
+    if kind == "users" and name == entry.actor_id:
+        return ""
+    return names.get(name, "") if kind == "users" and name in names else _short(entry.record)
 
 
 def _short(record: str) -> str:

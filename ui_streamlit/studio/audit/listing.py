@@ -16,7 +16,7 @@ from engine.people.audit.exporting import Kind
 from engine.workbench import Workbench
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.attempts import attempt
-from ui_streamlit.studio.audit.lines import draw_entry, draw_whole
+from ui_streamlit.studio.audit.lines import draw_entry, draw_whole, names_of
 from ui_streamlit.studio.pieces import card, chip, empty
 from ui_streamlit.studio.visits import Visit
 
@@ -59,11 +59,12 @@ def draw_page(here: Visit, filters: Filters) -> None:
         _draw_nothing(filters)
         return
     st.caption(wording.count(found.total, "line"))
+    names = names_of(here)
     for day, entries in groupby(found.entries, key=_day):
         with card(f"audit-{day}"):
             st.markdown(f"**{day}**")
             for entry in entries:
-                draw_entry(entry, day_is_known=True)
+                draw_entry(entry, names, day_is_known=True)
     if found.pages > 1:
         st.pagination(found.pages, key="audit-page", default=1)
 

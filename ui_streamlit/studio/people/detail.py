@@ -12,7 +12,7 @@ from engine.people.profiles import Profile
 from engine.store.records import User
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.attempts import attempt
-from ui_streamlit.studio.audit.lines import draw_entry
+from ui_streamlit.studio.audit.lines import draw_entry, names_of
 from ui_streamlit.studio.dialogs import tell
 from ui_streamlit.studio.navigation import page
 from ui_streamlit.studio.people import actions
@@ -117,11 +117,21 @@ def _draw_sessions(here: Visit, user: User) -> None:
     for session in sessions:
         seen = wording.ago(session.last_seen_at or session.created_at)
         where = session.address or "an unknown address"
-        agent = f" · {wording.plain(session.agent)}" if session.agent else ""
+        agent = f" · {wording.plain(_short(session.agent))}" if session.agent else ""
         st.caption(
             f"From {wording.plain(where)} since {wording.moment(session.created_at)}, "
             f"last seen {seen}{agent}"
         )
+
+
+def _short(agent: str) -> str:
+    """Write what a browser calls itself: the end names the browser, the middle the machine.
+
+    >>> _short("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    'Firefox/140.0 (X11; Linux x86_64; rv:140.0)'
+    """
+    machine = agent.partition("(")[2].partition(")")[0]
+    return f"{agent.split()[-1][:40]} ({machine[:60]})" if machine else agent[:60]
 
 
 def _draw_lately(here: Visit, user: User) -> None:
@@ -130,9 +140,10 @@ def _draw_lately(here: Visit, user: User) -> None:
     own = log.entries(Filters(actor_id=user.id), size=_LATELY).entries
     about = log.entries(Filters(record=f"users/{user.id}"), size=_LATELY).entries
     lines = {entry.number: entry for entry in (*own, *about)}
+    names = names_of(here)
     with card("lately"):
         for number in sorted(lines, reverse=True)[:_LATELY]:
-            draw_entry(lines[number])
+            draw_entry(lines[number], names)
         if not lines:
             st.caption("Nothing was logged yet.")
     st.page_link(
