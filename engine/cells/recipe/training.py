@@ -37,7 +37,7 @@ class Plan:
     ``drawn`` smears are drawn once; each time one is taken it is cut and coloured anew.
     """
 
-    steps: int = 2600
+    steps: int = 1800
     photographs: int = 7
     drawings: int = 3
     side_px: int = 320
