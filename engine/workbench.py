@@ -16,6 +16,7 @@ from engine.settings import Settings
 
 if TYPE_CHECKING:
     from engine.backups import Backups
+    from engine.catalogue.datasets import Datasets
     from engine.jobs.queue import Queue
     from engine.monitoring import Monitor
     from engine.people.accounts import Accounts
@@ -84,6 +85,11 @@ class Workbench:
         return self._part("queue", self._open_queue)
 
     @property
+    def datasets(self) -> Datasets:
+        """Datasets, their pictures and versions."""
+        return self._part("datasets", self._open_datasets)
+
+    @property
     def backups(self) -> Backups:
         """Backups, and the way back from them."""
         return self._part("backups", self._open_backups)
@@ -145,6 +151,11 @@ class Workbench:
         from engine.jobs.queue import Queue
 
         return Queue(self.store, self.settings, audit=self.audit)
+
+    def _open_datasets(self) -> Datasets:
+        from engine.catalogue.datasets import Datasets
+
+        return Datasets(self.store, self.files, self.audit, self.queue)
 
     def _open_backups(self) -> Backups:
         from engine.backups import Backups
