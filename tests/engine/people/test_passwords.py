@@ -68,9 +68,9 @@ def test_without_an_account_the_same_work_is_done() -> None:
     """An e-mail that nobody has costs a comparison of the full cost, not none."""
 
     def took_s(kept: str) -> float:
-        start = time.perf_counter()
+        start = time.thread_time()
         assert not fits("a wrong password", kept, rounds=10)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     kept = hashed("a lamp on the table", rounds=10)
     known = min(took_s(kept) for _ in range(3))
