@@ -17,6 +17,7 @@ from engine.settings import Settings
 if TYPE_CHECKING:
     from engine.backups import Backups
     from engine.catalogue.datasets import Datasets
+    from engine.catalogue.patients import Patients
     from engine.jobs.queue import Queue
     from engine.monitoring import Monitor
     from engine.people.accounts import Accounts
@@ -95,6 +96,11 @@ class Workbench:
         return self._part("backups", self._open_backups)
 
     @property
+    def patients(self) -> Patients:
+        """Patients, their samples and what was found in them."""
+        return self._part("patients", self._open_patients)
+
+    @property
     def monitor(self) -> Monitor:
         """Figures and the health of each part; :meth:`Monitor.start` begins to sample."""
         return self._part("monitor", self._open_monitor)
@@ -161,6 +167,11 @@ class Workbench:
         from engine.backups import Backups
 
         return Backups(self.settings, self.store, self.files, self.audit)
+
+    def _open_patients(self) -> Patients:
+        from engine.catalogue.patients import Patients
+
+        return Patients(self.store, self.files, self.settings, audit=self.audit, queue=self.queue)
 
     def _open_monitor(self) -> Monitor:
         from engine.monitoring import Monitor
