@@ -17,6 +17,7 @@ from engine.catalogue.picture_records import (
     chosen_masks,
     thumbnail,
 )
+from engine.catalogue.picture_views import class_colours, view
 from engine.datasets import checks, manifest
 from engine.datasets.checks import CheckedPicture, Finding
 from engine.datasets.entries import Split
@@ -179,6 +180,18 @@ class Datasets:
         """Return a small JPEG of a picture, made when there is none yet."""
         require(actor, "datasets.view")
         return thumbnail(self._store, self._files, image)
+
+    def view(self, actor: Actor, image: Image, *, with_mask: bool = True) -> bytes:
+        """Return a JPEG of a picture for a page, with the mask that counts laid over it."""
+        require(actor, "masks.view" if with_mask else "datasets.view")
+        mask = chosen_mask(self._store.masks.read(), image.id) if with_mask else None
+        classes = self._classes_of(image)
+        return view(self._store, self._files, image, mask=mask, classes=classes)
+
+    def colours(self, actor: Actor, image: Image) -> dict[str, str]:
+        """Return the classes of a picture's dataset with their colours; the background has none."""
+        require(actor, "datasets.view")
+        return class_colours(self._classes_of(image))
 
     # --- checking, dividing, freezing ----------------------------------------------------------
 
@@ -348,6 +361,10 @@ class Datasets:
 
     def _dataset(self, dataset_id: str) -> Dataset:
         return self._store.datasets.read()[dataset_id]
+
+    def _classes_of(self, image: Image) -> tuple[str, ...]:
+        dataset = self._store.datasets.read().get(image.dataset_id or "")
+        return _classes(dataset) if dataset else STANDARD_CLASSES
 
     def _overview(self, dataset: Dataset) -> Overview:
         images = self._store.images.read().where(dataset_id=dataset.id)
