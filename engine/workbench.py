@@ -16,6 +16,8 @@ from engine.settings import Settings
 
 if TYPE_CHECKING:
     from engine.backups import Backups
+    from engine.catalogue.annotation import Annotations
+    from engine.catalogue.cells import Cells
     from engine.catalogue.datasets import Datasets
     from engine.catalogue.patients import Patients
     from engine.jobs.queue import Queue
@@ -101,9 +103,19 @@ class Workbench:
         return self._part("patients", self._open_patients)
 
     @property
+    def cells(self) -> Cells:
+        """Cells in pictures: kinds, marks, presets of detectors."""
+        return self._part("cells", self._open_cells)
+
+    @property
     def monitor(self) -> Monitor:
         """Figures and the health of each part; :meth:`Monitor.start` begins to sample."""
         return self._part("monitor", self._open_monitor)
+
+    @property
+    def annotation(self) -> Annotations:
+        """Masks of pictures as people draw them."""
+        return self._part("annotation", self._open_annotation)
 
     def close(self) -> None:
         """Stop what runs in the background; every part opens again when asked for."""
@@ -172,6 +184,17 @@ class Workbench:
         from engine.catalogue.patients import Patients
 
         return Patients(self.store, self.files, self.settings, audit=self.audit, queue=self.queue)
+
+    def _open_cells(self) -> Cells:
+        from engine.catalogue.cells import Cells
+
+        return Cells(self.settings, self.store, self.files, self.audit)
+
+    def _open_annotation(self) -> Annotations:
+        from engine.catalogue.annotation import Annotations
+
+        folder = self.settings.home / "drawings"
+        return Annotations(self.store, self.files, self.audit, folder)
 
     def _open_monitor(self) -> Monitor:
         from engine.monitoring import Monitor

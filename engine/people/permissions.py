@@ -54,6 +54,7 @@ _TABLE: Final[tuple[tuple[str, str, tuple[Role, ...]], ...]] = (
     ("masks.draw", "draw masks", _MARKING),
     ("masks.review", "approve masks or send them back", _REVIEWING),
     ("cells.view", "see cells and cell types", _ALL),
+    ("cells.detect", "look for cells in pictures", _ALL),
     ("cells.annotate", "mark cells", _MARKING),
     ("cells.types", "change the list of cell types", _ADMIN),
     ("patients.view", "see patients", _ALL),

@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, type[Record]]] = {
     "masks": records.Mask,
     "cell_types": records.CellType,
     "cell_annotations": records.CellAnnotation,
+    "detector_presets": records.DetectorPreset,
     "patients": records.Patient,
     "patient_annotations": records.PatientAnnotation,
     "samples": records.Sample,
@@ -86,6 +87,7 @@ class Store:
         self.masks = self._open("masks", records.Mask)
         self.cell_types = self._open("cell_types", records.CellType)
         self.cell_annotations = self._open("cell_annotations", records.CellAnnotation)
+        self.detector_presets = self._open("detector_presets", records.DetectorPreset)
         self.patients = self._open("patients", records.Patient)
         self.patient_annotations = self._open("patient_annotations", records.PatientAnnotation)
         self.samples = self._open("samples", records.Sample)

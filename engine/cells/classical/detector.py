@@ -75,14 +75,14 @@ def _cell(nucleus: Nucleus, given: Parameters, factor: float, threshold: float) 
         label = PLATELET
     else:
         label = LYMPHOCYTE if _is_lymphocyte(nucleus, given) else WBC
-    left, top, right, bottom = (value / factor for value in nucleus.cell)
+    left, top, right, bottom = (float(value) / factor for value in nucleus.cell)
     return Cell(
         label=label,
         x=left,
         y=top,
         width=right - left,
         height=bottom - top,
-        confidence=_confidence(nucleus, given, label, threshold),
+        confidence=float(_confidence(nucleus, given, label, threshold)),
     )
 
 

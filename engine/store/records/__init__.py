@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from engine.store.records.backups import BackupRecord
 from engine.store.records.base import Record
-from engine.store.records.cells import CellAnnotation, CellCoordinates, CellType
+from engine.store.records.cells import CellAnnotation, CellCoordinates, CellType, DetectorPreset
 from engine.store.records.jobs import Job, JobState, ResultRef
 from engine.store.records.models import ModelRecord, NamedFile
 from engine.store.records.patients import InferenceStatus, Patient, PatientAnnotation, Sample
@@ -23,6 +23,7 @@ __all__ = [
     "CellCoordinates",
     "CellType",
     "Dataset",
+    "DetectorPreset",
     "Image",
     "InferenceStatus",
     "Job",

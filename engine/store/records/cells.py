@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, final
+from typing import Any, Literal, final
 
+from engine.store.documents import EMPTY
 from engine.store.identity import now
 from engine.store.records.base import Record
 
-__all__ = ["CellAnnotation", "CellCoordinates", "CellType"]
+__all__ = ["CellAnnotation", "CellCoordinates", "CellType", "DetectorPreset"]
 
 
 @final
@@ -49,4 +51,16 @@ class CellAnnotation(Record):
     comments: str = ""
     confidence: float | None = None
     origin: Literal["human", "model", "edited", "imported"] = "human"
+    updated_at: datetime = field(default_factory=now)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorPreset(Record):
+    """Parameters of a detector under a name that people gave them."""
+
+    name: str
+    backend: str
+    parameters: Mapping[str, Any] = field(default=EMPTY, hash=False)
+    created_by: str = ""
     updated_at: datetime = field(default_factory=now)

@@ -33,6 +33,8 @@ def test_cells_lie_inside_the_picture_and_the_most_certain_come_first(backend: B
     assert found.detector
     for cell in found.cells:
         assert cell.label in (*CLASSES, LYMPHOCYTE)
+        numbers = (cell.x, cell.y, cell.width, cell.height, cell.confidence)
+        assert {type(value) for value in numbers} == {float}  # plain ones, which JSON takes
         assert 0 < cell.confidence <= 1
         assert cell.x >= 0
         assert cell.y >= 0
