@@ -105,8 +105,12 @@ def convention_of_names(names: Mapping[int, str]) -> Convention:
     )
 
 
-def checked_mapping(mapping: Mapping[str, Any]) -> dict[str, str]:
+def checked_mapping(
+    mapping: Mapping[str, Any], *, may_name_classes: bool = False
+) -> dict[str, str]:
     """Return a mapping that a person sent, tidied.
+
+    Forms with drawn shapes have names for labels, which ``may_name_classes`` lets through.
 
     Raises
     ------
@@ -116,8 +120,10 @@ def checked_mapping(mapping: Mapping[str, Any]) -> dict[str, str]:
     tidy: dict[str, str] = {}
     for key, target in mapping.items():
         name = target.strip() if isinstance(target, str) else ""
-        label = str(key).strip().lower()
-        if label != _OTHER and label_of(label) is None:
+        label = str(key).strip()
+        if label == _OTHER or label_of(label) is not None:
+            label = label.lower()
+        elif not (may_name_classes and 0 < len(label) <= 80):
             raise RequestError(
                 "Expected a value (0, 255) or a colour (#ff0000) to map, but got "
                 f"{str(key)[:40]!r}."

@@ -42,21 +42,23 @@ STATES: Final = {
 """Every state by its name."""
 
 
-def encode(mask: Mask) -> bytes:
+def encode(mask: Mask, *, classes: int = 3) -> bytes:
     """Return the mask as a grey PNG of 8 bits, whose samples are the states themselves.
+
+    A dataset with named classes has masks of ``classes`` values, the index of each pixel's class.
 
     Raises
     ------
     PictureError
-        When it is not ``(H, W) uint8``, is empty, or has another value than the four states.
+        When it is not ``(H, W) uint8``, is empty, or has another value than the classes and 255.
     """
-    _check(mask)
+    _check(mask, classes)
     _, data = cv2.imencode(".png", np.ascontiguousarray(mask))
     return bytes(data)
 
 
-def decode(data: bytes) -> Mask:
-    """Return the mask in a file that :func:`encode` wrote.
+def decode(data: bytes, *, classes: int = 3) -> Mask:
+    """Return the mask in a file that :func:`encode` wrote for so many ``classes``.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def decode(data: bytes) -> Mask:
         mask = None
     if mask is None:
         raise PictureError("Expected a mask as a PNG file, but the bytes are something else.")
-    _check(mask)
+    _check(mask, classes)
     return np.asarray(mask, np.uint8)
 
 
@@ -83,14 +85,16 @@ def counts(mask: Mask) -> dict[str, int]:
     return {name: int(found[value]) for name, value in STATES.items()}
 
 
-def _check(mask: NDArray[np.generic]) -> None:
+def _check(mask: NDArray[np.generic], classes: int) -> None:
     if mask.ndim != 2 or mask.dtype != np.uint8 or not mask.size:
         raise PictureError(
             f"Expected a mask (height, width) of uint8, but got {mask.shape} of {mask.dtype}."
         )
-    strange = sorted(set(np.unique(mask).tolist()) - set(STATES.values()))
+    allowed = [*range(classes), NOT_ANNOTATED]
+    strange = sorted(set(np.unique(mask).tolist()) - set(allowed))
     if strange:
+        names = ", ".join(map(str, allowed)) if classes <= 8 else f"0 to {classes - 1} and 255"
         raise PictureError(
-            f"A mask has the values {', '.join(map(str, STATES.values()))}, but this one has "
+            f"A mask has the values {names}, but this one has "
             f"{', '.join(map(str, strange[:8]))} too; map them to states first."
         )

@@ -1,0 +1,85 @@
+"""``images/`` and ``masks/`` with files of the same name: MedSeg's form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from engine.datasets.entries import Entry, FileOutcome, MaskFile
+from engine.datasets.opening import Opened
+from engine.datasets.sources.naming import (
+    IMAGE_FOLDERS,
+    MASK_FOLDERS,
+    group_of,
+    is_picture,
+    split_of,
+    stem_of,
+)
+
+__all__ = ["NAME", "TITLE", "entries", "recognise"]
+
+NAME: Final = "folders"
+TITLE: Final = "images/ and masks/ with the same names"
+_ENDINGS: Final = ("_mask", "-mask", "_seg", "_segmentation", "_label", "_labels", "_gt")
+
+_Key = tuple[str, str]
+
+
+def recognise(opened: Opened) -> bool:
+    """Tell whether a mask's folder holds a file named as one in a pictures' folder."""
+    images = {_key(name, at) for name, at in _inside(opened, IMAGE_FOLDERS)}
+    return any(_mask_keys(name, at) & images for name, at in _inside(opened, MASK_FOLDERS))
+
+
+def entries(opened: Opened) -> Iterator[Entry | FileOutcome]:
+    """Yield every picture with its mask, and masks without a picture as refused."""
+    masks = {
+        key: name
+        for name, at in _inside(opened, MASK_FOLDERS)
+        for key in sorted(_mask_keys(name, at))
+    }
+    used = set()
+    for name, at in _inside(opened, IMAGE_FOLDERS):
+        mask = masks.get(_key(name, at))
+        if mask is not None:
+            used.add(mask)
+        yield Entry(
+            name=stem_of(name),
+            image=opened.picture(name),
+            labels=MaskFile(name=mask, read=opened.reader(mask)) if mask else None,
+            group=group_of(PurePosixPath(name).parts[at + 1 : -1]),
+            split=split_of(name),
+        )
+    seen = {name for name, _ in _inside(opened, IMAGE_FOLDERS)} | used
+    for name in opened.names:
+        if name in seen:
+            continue
+        if is_picture(name):
+            reason = "No picture in the images folder has this mask's name."
+            yield FileOutcome(name=name, outcome="refused", sentences=(reason,))
+        else:
+            yield FileOutcome(name=name, outcome="left_out", sentences=("No picture.",))
+
+
+def _inside(opened: Opened, folders: frozenset[str]) -> Iterator[tuple[str, int]]:
+    """Yield the pictures below a folder of that name, and the folder's place on their path."""
+    for name in opened.names:
+        if not is_picture(name):
+            continue
+        parts = [part.lower() for part in PurePosixPath(name).parts[:-1]]
+        places = [at for at, part in enumerate(parts) if part in folders]
+        if places:
+            yield name, places[0]
+
+
+def _key(name: str, at: int, stem: str | None = None) -> _Key:
+    """Return what a picture and its mask share: what is around the folder, and the stem."""
+    parts = PurePosixPath(name).parts
+    return "/".join((*parts[:at], "", *parts[at + 1 : -1])), stem or stem_of(name)
+
+
+def _mask_keys(name: str, at: int) -> set[_Key]:
+    stem = stem_of(name)
+    shortened = (stem[: -len(end)] for end in _ENDINGS if stem.lower().endswith(end))
+    return {_key(name, at), *(_key(name, at, stem=short) for short in shortened)}
