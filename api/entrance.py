@@ -19,6 +19,8 @@ from api.pages.frame import web_router
 from api.pages.passwords import build_password_router
 from api.pages.registering import build_registering_router
 from api.pages.signing_in import build_signing_in_router
+from api.patient_routes import build_patient_router
+from api.sample_routes import build_sample_router
 from engine.settings import Settings
 from engine.workbench import shared_workbench
 
@@ -43,6 +45,8 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         build_file_router,
         build_monitoring_router,
         build_administration_router,
+        build_patient_router,
+        build_sample_router,
     ):
         app.include_router(build(desk), dependencies=[Security(_TOKEN)])
 

@@ -111,6 +111,14 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("POST", "(?:/api/v1)?/admin/modelprocessing/process-sqs", "jobs.intake", rate="api"),
     _rule("GET", "(?:/api/v1)?/admin/modelprocessing/status-api", "jobs.intake", rate="api"),
     _rule("POST", "(?:/api/v1)?/admin/cleanup-stuck-samples", "samples.cleanup", rate="api"),
+    # Patients and samples.
+    _rule("POST", "/api/v1/upload_img", "samples.add", rate="api", own_limit=True),
+    _rule("GET", "/api/v1/samples(?:/[^/]+)?", "samples.view", rate="api"),
+    _rule("POST", "/api/v1/annotate", "cells.annotate", rate="api"),
+    _rule("POST", "/api/v1/annotate/patient", "patients.annotate", rate="api"),
+    _rule("GET", "/api/v1/patients", "patients.view", rate="api"),
+    _rule("POST", "/api/v1/patients", "patients.manage", rate="api"),
+    _rule("GET", "/api/v1/patient/[^/]+/samples", "patients.view", rate="api"),
     # Files and backups.
     _rule("GET", "/api/v1/backups/[^/]+/archive", "backups.restore", rate="api"),
     _rule("GET", "/files/[^/]+", "files.read", rate="api"),

@@ -7,6 +7,7 @@ written into the audit log.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final, final
 
@@ -25,7 +26,7 @@ from engine.catalogue.visibility import (
     visible_patients,
     visible_samples,
 )
-from engine.errors import NotAllowedError, RequestError
+from engine.errors import LightboxError, NotAllowedError, NotFoundError, RequestError
 from engine.people.actors import Actor
 from engine.people.permissions import require
 from engine.store import now
@@ -197,6 +198,34 @@ class Patients:
         started = tuple(self._start(actor, sample) for sample in taken.samples)
         return replace(taken, samples=started)
 
+    def send_for(
+        self,
+        actor: Actor,
+        fields: PatientFields,
+        sent: Sequence[SentPicture],
+        *,
+        together: bool = False,
+    ) -> Taken:
+        """Take pictures for the patient with that number, who is added when there is none.
+
+        Raises
+        ------
+        RequestError
+            When no picture can be taken; then nobody is added either.
+        """
+        require(actor, "samples.add")
+        with suppress(NotFoundError):
+            patient = require_patient(self._store, actor, fields.patient_id.strip())
+            return self.send(actor, patient.id, sent, together=together)
+        added = self.add(actor, fields)
+        try:
+            return self.send(actor, added.id, sent, together=together)
+        except LightboxError:
+            with self._store.transaction("patients", "samples") as t:
+                if not t["samples"].where(patient_id=added.id):
+                    t["patients"].remove(added.id)
+            raise
+
     def process(self, actor: Actor, names: Sequence[str]) -> tuple[Sample, ...]:
         """Have samples processed (again); those that wait or run already stay as they are."""
         require(actor, "samples.add")
@@ -361,7 +390,7 @@ class Patients:
 
     def _start(self, actor: Actor, sample: Sample) -> Sample:
         job = self._queue.submit(
-            TASK, {"sample": sample.id}, actor=actor, title=f"Find cells in {sample.id[-6:]}"
+            TASK, {"sample_id": sample.id}, actor=actor, title=f"Find cells in {sample.id[-6:]}"
         )
         with self._store.samples.transaction() as samples:
             held = samples[sample.id]

@@ -29,6 +29,7 @@ _HARMLESS: Final = frozenset(
             "jfif_unit",
             "jfif_density",
             "dpi",
+            "resolution",
             "gamma",
             "srgb",
             "icc_profile",

@@ -58,7 +58,7 @@ def open_clinic(home: Path) -> Clinic:
     """Open an empty home with its people."""
     settings = Settings(home=home)
     store, audit = Store(home / "records"), open_audit(settings)
-    files, queue = open_files(settings), Queue(store, settings, tasks=_tasks(), audit=audit)
+    files, queue = open_files(settings), Queue(store, settings, audit=audit)
     with store.users.transaction() as users:
         for actor in (ADMIN, UMA, UDO, ANNA, BEN, RITA):
             assert actor.role
@@ -82,19 +82,3 @@ def picture(*, value: int = 200, exif: bool = False, width: int = 40, height: in
     told.get_ifd(0x8825)[2] = (48.0, 12.0, 30.0)  # GPSLatitude
     image.save(file, "JPEG", exif=told, comment=b"patient Jane Roe", quality=95)
     return file.getvalue()
-
-
-def _tasks():
-    from engine.jobs.task import Need, Task
-    from engine.jobs.tasks import TASKS
-
-    stand_in = Task(
-        name="detect_cells",
-        title="t",
-        description="d",
-        run="x:y",
-        action="cells.view",
-        check=dict,
-        forecast=lambda *_: Need(memory_mb=10),
-    )
-    return {"detect_cells": stand_in, **TASKS}
