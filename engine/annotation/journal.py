@@ -132,6 +132,16 @@ class Journal:
             replace_file(self._lease, asdict(lease))
             return lease
 
+    def require(self, tab: str) -> None:
+        """Return when ``tab`` has the pen.
+
+        Raises
+        ------
+        BusyError
+            When another tab has it, or nobody.
+        """
+        self._held_by(tab)
+
     def _must_ask(self, tab: str, *, by_force: bool) -> bool:
         """Whether the lease has to be written; it is renewed well before it ends."""
         lease = self.lease()

@@ -1,0 +1,472 @@
+"""Drawing masks: who has the pen, strokes that are kept at once, revisions, and the way back."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, final
+
+from engine.catalogue.visibility import require_sample
+from engine.errors import NotFoundError, PictureError, RequestError
+from engine.people.permissions import allowed, require
+from engine.store import new_id, now
+from engine.store.records import Image, Mask
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from engine.annotation.canvas_objects import Seed
+    from engine.annotation.journal import Journal
+    from engine.annotation.raster import Box
+    from engine.annotation.strokes import Stroke
+    from engine.annotation.tiles import WholePicture
+    from engine.annotation.working import WorkingMask
+    from engine.people.actors import Actor
+    from engine.people.audit import AuditLog
+    from engine.store import Store
+    from engine.store.files import Files
+
+__all__ = ["Annotations", "Comparison", "Pen", "Standing"]
+
+_BOARDS: Final = 3
+_KEPT_BYTES: Final = 500_000_000
+_MOST_CLASSES: Final = 255
+_STANDARD: Final = ("background", "unhealthy", "healthy")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pen:
+    """Who draws on a picture; ``is_mine`` when it is the tab that asked."""
+
+    is_mine: bool
+    name: str
+    may_draw: bool
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far the drawing of a picture is; ``state`` changes with everything that counts."""
+
+    state: str
+    strokes: int
+    unsaved: int
+    can_undo: bool
+    can_redo: bool
+    damaged: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What differs between two revisions: pixels, pixels per state in each, and a picture."""
+
+    changed_px: int
+    first: dict[int, int]
+    second: dict[int, int]
+    picture: bytes
+
+
+@dataclass(slots=True)
+class _Board:
+    """What is kept in memory of one picture while somebody draws on it."""
+
+    image: Image
+    journal: Journal
+    mask: WorkingMask
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    picture: WholePicture | Any = None
+    seen: tuple[tuple[Any, ...], NDArray[np.uint8]] | None = None
+
+    @property
+    def kept_bytes(self) -> int:
+        return self.mask.kept_bytes + (self.picture.kept_bytes if self.picture is not None else 0)
+
+
+@final
+class Annotations:
+    """Masks of pictures as people draw them; safe from any thread.
+
+    ``is_open`` of the methods that take it says whether a tab of this process is still there.
+    """
+
+    def __init__(self, store: Store, files: Files, audit: AuditLog, folder: Path) -> None:
+        self._store, self._files, self._audit = store, files, audit
+        self._folder = folder
+        self._boards: OrderedDict[str, _Board] = OrderedDict()
+        self._opening = threading.Lock()
+
+    # --- looking -------------------------------------------------------------------------------
+
+    def image(self, image_id: str, actor: Actor) -> Image:
+        """Return the picture's record.
+
+        Raises
+        ------
+        NotFoundError
+            When there is none, or none for this actor.
+        """
+        require(actor, "masks.view")
+        image = self._store.images.read().get(image_id)
+        if image is None:
+            raise NotFoundError(
+                f"There is no picture {image_id[:80]!r}; it was removed. Choose one from the list."
+            )
+        if image.sample_id:
+            require_sample(self._store, actor, image.sample_id)
+        return image
+
+    def classes(self, image: Image) -> tuple[str, ...]:
+        """Return the names of the states that may be drawn, by their value from 0 on."""
+        dataset = self._store.datasets.read().get(image.dataset_id or "")
+        return (dataset.classes if dataset else ()) or _STANDARD
+
+    def standing(self, image_id: str, actor: Actor) -> Standing:
+        """Return how far the drawing is, with what other tabs and processes did."""
+        board = self._board(image_id, actor)
+        with board.lock:
+            history = board.journal.history()
+            return Standing(
+                state=f"{history.last}-{history.outcome}",
+                strokes=sum(what.stroke is not None for what in history.done),
+                unsaved=history.unsaved,
+                can_undo=history.undoable is not None,
+                can_redo=history.redoable is not None,
+                damaged=board.journal.damaged,
+            )
+
+    def mask(self, image_id: str, actor: Actor) -> NDArray[np.uint8]:
+        """Return a copy of the mask as it is now, with every stroke, ``(H, W) uint8``."""
+        board = self._board(image_id, actor)
+        with board.lock:
+            board.mask.follow(board.journal.history())
+            return board.mask.pixels.copy()
+
+    def view(
+        self,
+        image_id: str,
+        actor: Actor,
+        box: Box,
+        *,
+        width: int,
+        height: int,
+        colours: dict[int, tuple[int, int, int]],
+        opacity: float,
+    ) -> bytes:
+        """Return ``box`` of the picture with its mask over it, as a JPEG of ``width × height``."""
+        from engine.annotation.tiles import laid_over
+        from engine.imaging import pictures
+
+        board = self._board(image_id, actor)
+        with board.lock:
+            board.mask.follow(board.journal.history())
+            seen = self._seen(board, box, width, height)
+            if opacity > 0 and colours:
+                seen = laid_over(seen, board.mask.pixels[box.part], colours, opacity=opacity)
+        return pictures.encode_jpeg(seen, 88)
+
+    # --- drawing -------------------------------------------------------------------------------
+
+    def take(
+        self,
+        image_id: str,
+        actor: Actor,
+        tab: str,
+        *,
+        is_open: Callable[[str], bool],
+        by_force: bool = False,
+    ) -> Pen:
+        """Ask for the pen, or renew it; somebody who may only look gets none."""
+        board = self._board(image_id, actor)
+        if not allowed(actor, "masks.draw"):
+            lease = board.journal.lease()
+            has = lease is not None and lease.holds(is_open)
+            return Pen(is_mine=False, name=lease.name if lease and has else "", may_draw=False)
+        if by_force:
+            self._audit.write(
+                actor, "masks.draw", record=f"images/{image_id}", text="Took over the drawing."
+            )
+        self._begin(board)
+        lease = board.journal.take(
+            tab, author=actor.id, name=actor.name, is_open=is_open, by_force=by_force
+        )
+        return Pen(is_mine=lease.tab == tab, name=lease.name, may_draw=True)
+
+    def draw(self, image_id: str, actor: Actor, marks: Iterable[Stroke | Seed], *, tab: str) -> int:
+        """Keep strokes as they end; return how many were new. One that was kept is passed over.
+
+        Raises
+        ------
+        BusyError
+            When another tab has the pen.
+        RequestError
+            When a state is none of the picture's classes.
+        DiskShortError, StoreError
+            When a stroke could not be kept; those before it are.
+        """
+        require(actor, "masks.draw")
+        board = self._board(image_id, actor)
+        classes = len(self.classes(board.image))
+        new = 0
+        with board.lock:
+            for mark in marks:
+                if mark.state not in (*range(classes), 255):
+                    raise RequestError(
+                        f"'state' must be from 0 to {classes - 1}, or 255, but is {mark.state}."
+                    )
+                if mark.mark and mark.mark in board.journal.history().marks:
+                    continue
+                stroke = self._as_stroke(board, mark)
+                before = board.journal.history().last
+                board.journal.append(replace(stroke, author=actor.id, tab=tab), tab=tab)
+                new += board.journal.history().last > before
+            if new:
+                board.mask.follow(board.journal.history())
+        return new
+
+    def undo(self, image_id: str, actor: Actor, *, tab: str, seq: int | None = None) -> int | None:
+        """Take the last stroke back, or the one named; return which, ``None`` for none."""
+        require(actor, "masks.draw")
+        return self._board(image_id, actor).journal.undo(tab=tab, seq=seq)
+
+    def redo(self, image_id: str, actor: Actor, *, tab: str) -> int | None:
+        """Bring back what was taken back last; return which, ``None`` for none."""
+        require(actor, "masks.draw")
+        return self._board(image_id, actor).journal.redo(tab=tab)
+
+    # --- revisions -----------------------------------------------------------------------------
+
+    def revisions(self, image_id: str, actor: Actor) -> tuple[Mask, ...]:
+        """Return the stored masks of the picture, newest first."""
+        self.image(image_id, actor)
+        found = self._store.masks.read().where(image_id=image_id)
+        return tuple(sorted(found, key=lambda mask: (mask.revision, mask.at), reverse=True))
+
+    def save(
+        self,
+        image_id: str,
+        actor: Actor,
+        *,
+        tab: str,
+        comment: str = "",
+        for_review: bool = False,
+    ) -> Mask:
+        """Store the mask as it is now as a revision, with the strokes that made it.
+
+        Raises
+        ------
+        BusyError
+            When another tab has the pen.
+        """
+        require(actor, "masks.draw")
+        board = self._board(image_id, actor)
+        with board.lock:
+            board.journal.require(tab)
+            history = board.journal.history()
+            board.mask.follow(history)
+            mask = self._stored(board, actor, comment=comment, for_review=for_review)
+            board.journal.saved(mask.sha256, revision=mask.id, outcome=history.outcome)
+        self._audit.write(
+            actor,
+            "masks.draw",
+            record=f"masks/{mask.id}",
+            text=f"Stored revision {mask.revision} of a mask.",
+        )
+        return mask
+
+    def restore(self, image_id: str, mask_id: str, actor: Actor, *, tab: str) -> Mask:
+        """Go back to a stored mask; what is drawn since can be brought back by undoing this."""
+        require(actor, "masks.draw")
+        board = self._board(image_id, actor)
+        mask = self._revision(image_id, mask_id)
+        self._load(board.image, mask.sha256)  # a sentence now, if it cannot be used
+        with board.lock:
+            board.journal.restore(mask.sha256, tab=tab, author=actor.id)
+        self._audit.write(
+            actor,
+            "masks.draw",
+            record=f"masks/{mask.id}",
+            text=f"Went back to revision {mask.revision} of a mask.",
+        )
+        return mask
+
+    def compare(
+        self,
+        image_id: str,
+        actor: Actor,
+        first: str,
+        second: str,
+        *,
+        width: int = 720,
+    ) -> Comparison:
+        """Return what differs between two stored masks; ``""`` is the mask as it is now."""
+        import numpy as np
+
+        from engine.annotation.raster import Box
+        from engine.annotation.tiles import laid_over
+        from engine.imaging import pictures
+
+        board = self._board(image_id, actor)
+        a, b = (self._named(board, actor, name) for name in (first, second))
+        differs = np.where(a != b, np.uint8(1), np.uint8(0))
+        box = Box.whole(a.shape)
+        width = min(width, box.width)
+        height = max(1, round(box.height * width / box.width))
+        with board.lock:
+            seen = self._seen(board, box, width, height)
+        shown = laid_over(seen, differs, {1: (213, 94, 0)}, opacity=0.6)
+        return Comparison(
+            changed_px=int(differs.sum()),
+            first=_counts(a),
+            second=_counts(b),
+            picture=pictures.encode_jpeg(shown, 88),
+        )
+
+    # --- boards --------------------------------------------------------------------------------
+
+    def _board(self, image_id: str, actor: Actor) -> _Board:
+        from engine.annotation.journal import Journal
+        from engine.annotation.working import WorkingMask
+
+        image = self.image(image_id, actor)
+        with self._opening:
+            board = self._boards.get(image_id)
+            if board is None or board.image.sha256 != image.sha256:
+                shape = (image.height_px, image.width_px)
+                if not (shape[0] and shape[1]):
+                    raise PictureError("The size of this picture is not known; import it again.")
+                mask = WorkingMask(shape, lambda name: self._load(image, name))
+                board = _Board(image=image, journal=Journal(self._folder, image.id), mask=mask)
+                self._boards[image_id] = board
+            self._boards.move_to_end(image_id)
+            self._forget_others()
+        return board
+
+    def _forget_others(self) -> None:
+        while len(self._boards) > 1 and (
+            len(self._boards) > _BOARDS
+            or sum(board.kept_bytes for board in self._boards.values()) > _KEPT_BYTES
+        ):
+            self._boards.popitem(last=False)
+
+    def _begin(self, board: _Board) -> None:
+        """Lay the mask that counts under the first stroke of a picture."""
+        from engine.catalogue.picture_records import chosen_mask
+
+        with board.lock:
+            history = board.journal.history()
+            if history.last:
+                return
+            found = chosen_mask(self._store.masks.read(), board.image.id)
+            if found is not None:
+                self._load(board.image, found.sha256)
+                board.journal.saved(found.sha256, revision=found.id, outcome=history.outcome)
+
+    def _load(self, image: Image, name: str) -> NDArray[np.uint8]:
+        from engine.imaging import masks
+
+        mask = masks.decode(self._files.read(name), classes=_MOST_CLASSES)
+        if mask.shape != (image.height_px, image.width_px):
+            raise PictureError(
+                f"The mask is {mask.shape[1]}×{mask.shape[0]} but its picture is "
+                f"{image.width_px}×{image.height_px}; import the mask at the picture's size."
+            )
+        return mask
+
+    def _seen(self, board: _Board, box: Box, width: int, height: int) -> NDArray[np.uint8]:
+        """Return the box of the picture itself; the last one is kept."""
+        from engine.annotation.tiles import open_picture
+
+        wanted = (box, width, height)
+        if board.seen is None or board.seen[0] != wanted:
+            with self._files.path(board.image.sha256) as path:
+                if board.picture is None or not board.picture.kept_bytes:
+                    board.picture = open_picture(path)
+                if board.picture.shape != board.mask.shape:
+                    raise PictureError(
+                        "The stored picture has another size than its record says; import it again."
+                    )
+                board.seen = (wanted, board.picture.read(box, width=width, height=height))
+        return board.seen[1]
+
+    def _as_stroke(self, board: _Board, mark: Stroke | Seed) -> Stroke:
+        from engine.annotation.raster import connected
+        from engine.annotation.runs import Area
+        from engine.annotation.strokes import Stroke, on_grid
+
+        if isinstance(mark, Stroke):
+            return mark
+        board.mask.follow(board.journal.history())
+        return Stroke(
+            tool=mark.tool,
+            state=mark.state,
+            points=on_grid([[mark.x, mark.y]]),
+            area=Area.of(connected(board.mask.pixels, mark.x, mark.y)),
+            mark=mark.mark,
+        )
+
+    def _stored(self, board: _Board, actor: Actor, *, comment: str, for_review: bool) -> Mask:
+        import json
+
+        from engine.imaging import masks
+
+        pixels = board.mask.pixels
+        data = masks.encode(pixels, classes=_MOST_CLASSES)
+        kept = self._files.put(data, media_type="image/png")
+        done = board.journal.history().done
+        lines = [json.dumps(what.stroke.as_json()) for what in done if what.stroke is not None]
+        strokes = self._files.put("\n".join(lines).encode(), media_type="application/jsonl")
+        names = (*self.classes(board.image),)
+        counts = {
+            names[value] if value < len(names) else "not_annotated": count
+            for value, count in _counts(pixels).items()
+        }
+        with self._store.transaction("masks", "images") as changes:
+            before = changes["masks"].where(image_id=board.image.id)
+            parent = max(before, key=lambda mask: mask.revision, default=None)
+            by_hand = parent is None or parent.origin == "human"
+            mask: Mask = changes["masks"].put(
+                Mask(
+                    id=new_id(),
+                    image_id=board.image.id,
+                    sha256=kept.sha256,
+                    revision=parent.revision + 1 if parent else 1,
+                    author=actor.id,
+                    parent=parent.id if parent else None,
+                    origin="human" if by_hand else "edited",
+                    strokes_sha256=strokes.sha256,
+                    state="submitted" if for_review else "draft",
+                    comment=comment.strip()[:2000],
+                    counts=counts,
+                )
+            )
+            image = changes["images"].get(board.image.id)
+            if image is not None:
+                status: Any = "to_review" if for_review else "in_progress"
+                changes["images"].put(replace(image, status=status, updated_at=now()))
+        return mask
+
+    def _revision(self, image_id: str, mask_id: str) -> Mask:
+        mask = self._store.masks.read().get(mask_id)
+        if mask is None or mask.image_id != image_id:
+            raise NotFoundError(
+                f"This picture has no revision {mask_id[:80]!r}; choose one from its list."
+            )
+        return mask
+
+    def _named(self, board: _Board, actor: Actor, name: str) -> NDArray[np.uint8]:
+        if not name:
+            return self.mask(board.image.id, actor)
+        return self._load(board.image, self._revision(board.image.id, name).sha256)
+
+
+def _counts(mask: NDArray[np.uint8]) -> dict[int, int]:
+    import numpy as np
+
+    found = np.bincount(mask.ravel(), minlength=256)
+    return {int(value): int(found[value]) for value in np.flatnonzero(found)}

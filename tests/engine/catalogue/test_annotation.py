@@ -1,0 +1,210 @@
+"""Drawing masks on stored pictures: kept at once, undone, stored, compared, put back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.annotation.canvas_objects import Seed
+from engine.annotation.raster import Box
+from engine.annotation.strokes import Stroke
+from engine.errors import BusyError, NotAllowedError, NotFoundError, PictureError, RequestError
+from engine.imaging import masks, pictures
+from engine.people.actors import Actor
+from engine.settings import Settings
+from engine.store.records import Image, Mask
+from engine.workbench import Workbench
+
+ANN = Actor(id="ann", name="Ann", role="ANNOTATOR")
+UPLOADER = Actor(id="uli", name="Uli", role="UPLOADER")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Workbench]:
+    """A workbench with one picture of 40×30, grey, without a mask."""
+    opened = Workbench(Settings(home=tmp_path / "home"))
+    put_picture(opened, "p", width=40, height=30)
+    yield opened
+    opened.close()
+
+
+def put_picture(bench: Workbench, name: str, *, width: int, height: int) -> None:
+    data = pictures.encode_png(np.full((height, width, 3), 90, np.uint8))
+    kept = bench.files.put(data, media_type="image/png")
+    image = Image(
+        id=name,
+        name="p.png",
+        sha256=kept.sha256,
+        media_type="image/png",
+        width_px=width,
+        height_px=height,
+    )
+    with bench.store.images.transaction() as images:
+        images.put(image)
+
+
+def put_mask(bench: Workbench, mask: np.ndarray, **fields) -> Mask:
+    kept = bench.files.put(masks.encode(mask), media_type="image/png")
+    with bench.store.masks.transaction() as changes:
+        return changes.put(Mask(image_id="p", sha256=kept.sha256, **fields))
+
+
+def take(bench: Workbench, tab: str = "t", actor: Actor = ANN, *, by_force: bool = False):
+    return bench.annotation.take("p", actor, tab, is_open=lambda _: True, by_force=by_force)
+
+
+def square(left: float, top: float, side: float, state: int = 1, mark: str = "") -> Stroke:
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * side + (left, top)
+    return Stroke(tool="rectangle", state=state, points=corners, mark=mark)
+
+
+def test_a_stroke_is_in_the_mask_of_the_next_process(bench: Workbench) -> None:
+    """Another workbench of the same home, as after a crash, sees the stroke to the pixel."""
+    take(bench)
+    assert bench.annotation.draw("p", ANN, [square(2, 3, 5)], tab="t") == 1
+    expected = np.full((30, 40), 255, np.uint8)
+    expected[3:8, 2:7] = 1
+    np.testing.assert_array_equal(bench.annotation.mask("p", ANN), expected)
+    again = Workbench(bench.settings)
+    np.testing.assert_array_equal(again.annotation.mask("p", ANN), expected)
+    assert again.annotation.standing("p", ANN).strokes == 1
+
+
+def test_undo_shows_what_was_below(bench: Workbench) -> None:
+    """Taking a stroke back shows the earlier strokes and the stored mask beneath it."""
+    below = np.zeros((30, 40), np.uint8)
+    below[:, 20:] = 2
+    put_mask(bench, below)
+    take(bench)
+    bench.annotation.draw("p", ANN, [square(0, 0, 12), square(10, 0, 12, 2)], tab="t")
+    before = bench.annotation.mask("p", ANN)
+    assert before[0, 11] == 2
+    bench.annotation.undo("p", ANN, tab="t")
+    below[:12, :12] = 1
+    np.testing.assert_array_equal(bench.annotation.mask("p", ANN), below)
+    bench.annotation.redo("p", ANN, tab="t")
+    np.testing.assert_array_equal(bench.annotation.mask("p", ANN), before)
+
+
+def test_undoing_any_stroke_equals_never_having_drawn_it(bench: Workbench) -> None:
+    """Redrawing only what changed gives the same mask as drawing the rest anew."""
+    random = np.random.default_rng(0)
+    take(bench)
+    for number in range(12):
+        points = random.uniform(-3, 40, (3, 2))
+        stroke = Stroke(tool="brush", state=number % 3, points=points, width_px=9)
+        bench.annotation.draw("p", ANN, [stroke], tab="t")
+        bench.annotation.mask("p", ANN)
+        if number % 3 == 2:
+            bench.annotation.undo("p", ANN, tab="t", seq=number - 1)
+            fresh = Workbench(bench.settings).annotation.mask("p", ANN)
+            np.testing.assert_array_equal(bench.annotation.mask("p", ANN), fresh)
+
+
+def test_a_fill_keeps_the_area_that_it_found(bench: Workbench) -> None:
+    """A fill covers what hung together then, whatever is undone below it later."""
+    take(bench)
+    bench.annotation.draw("p", ANN, [square(0, 0, 10)], tab="t")
+    fill = Seed(tool="fill", state=2, x=5.5, y=5.5, mark="f")
+    bench.annotation.draw("p", ANN, [fill], tab="t")
+    assert int((bench.annotation.mask("p", ANN) == 2).sum()) == 100
+    bench.annotation.undo("p", ANN, tab="t", seq=1)
+    assert int((bench.annotation.mask("p", ANN) == 2).sum()) == 100
+    assert bench.annotation.draw("p", ANN, [fill], tab="t") == 0
+
+
+def test_a_revision_holds_mask_and_strokes(bench: Workbench) -> None:
+    """Saving makes a record with author, counts, parent and the strokes; nothing is unsaved."""
+    parent = put_mask(bench, np.zeros((30, 40), np.uint8), origin="model")
+    take(bench)
+    bench.annotation.draw("p", ANN, [square(0, 0, 10)], tab="t")
+    assert bench.annotation.standing("p", ANN).unsaved == 1
+    mask = bench.annotation.save("p", ANN, tab="t", comment=" done ", for_review=True)
+    assert (mask.revision, mask.parent, mask.origin) == (2, parent.id, "edited")
+    assert (mask.author, mask.state, mask.comment) == ("ann", "submitted", "done")
+    assert mask.counts == {"background": 1100, "unhealthy": 100}
+    assert masks.decode(bench.files.read(mask.sha256))[9, 9] == 1
+    (line,) = bench.files.read(mask.strokes_sha256).decode().splitlines()
+    assert json.loads(line)["tool"] == "rectangle"
+    assert bench.annotation.standing("p", ANN).unsaved == 0
+    assert bench.store.images.read()["p"].status == "to_review"
+    np.testing.assert_array_equal(
+        bench.annotation.mask("p", ANN), Workbench(bench.settings).annotation.mask("p", ANN)
+    )
+
+
+def test_going_back_and_comparing(bench: Workbench) -> None:
+    """An older revision is put back, and that is undone; what differs is counted."""
+    take(bench)
+    bench.annotation.draw("p", ANN, [square(0, 0, 10)], tab="t")
+    first = bench.annotation.save("p", ANN, tab="t")
+    bench.annotation.draw("p", ANN, [square(0, 0, 5, 2)], tab="t")
+    second = bench.annotation.save("p", ANN, tab="t")
+    assert [mask.id for mask in bench.annotation.revisions("p", ANN)] == [second.id, first.id]
+    compared = bench.annotation.compare("p", ANN, first.id, second.id)
+    assert compared.changed_px == 25
+    assert compared.second == {1: 75, 2: 25, 255: 1100}
+    assert pictures.decode(compared.picture).shape == (30, 40, 3)
+    bench.annotation.restore("p", first.id, ANN, tab="t")
+    assert bench.annotation.compare("p", ANN, first.id, "").changed_px == 0
+    bench.annotation.undo("p", ANN, tab="t")
+    assert bench.annotation.compare("p", ANN, second.id, "").changed_px == 0
+
+
+def test_two_people_do_not_draw_at_once(bench: Workbench) -> None:
+    """The second is told who draws and gets no stroke in, until the pen is taken over."""
+    eve = Actor(id="eve", name="Eve", role="REVIEWER")
+    take(bench, "one")
+    pen = take(bench, "two", eve)
+    assert (pen.is_mine, pen.name, pen.may_draw) == (False, "Ann", True)
+    with pytest.raises(BusyError, match="Ann draws on this picture in another tab"):
+        bench.annotation.draw("p", eve, [square(0, 0, 9)], tab="two")
+    with pytest.raises(BusyError, match="another tab"):
+        bench.annotation.save("p", eve, tab="two")
+    assert take(bench, "two", eve, by_force=True).is_mine
+    assert bench.annotation.draw("p", eve, [square(0, 0, 9)], tab="two") == 1
+
+
+def test_who_may_only_look_does_not_draw(bench: Workbench) -> None:
+    """An uploader sees the mask, gets no pen, and every change is refused."""
+    pen = take(bench, "t", UPLOADER)
+    assert (pen.is_mine, pen.may_draw) == (False, False)
+    bench.annotation.mask("p", UPLOADER)
+    for change in (
+        lambda: bench.annotation.draw("p", UPLOADER, [square(0, 0, 9)], tab="t"),
+        lambda: bench.annotation.undo("p", UPLOADER, tab="t"),
+        lambda: bench.annotation.redo("p", UPLOADER, tab="t"),
+        lambda: bench.annotation.save("p", UPLOADER, tab="t"),
+        lambda: bench.annotation.restore("p", "m", UPLOADER, tab="t"),
+    ):
+        with pytest.raises(NotAllowedError, match="draw masks"):
+            change()
+
+
+def test_what_does_not_fit_is_refused(bench: Workbench) -> None:
+    """Unknown pictures, revisions and states, and masks of another size, are told."""
+    with pytest.raises(NotFoundError, match="no picture 'q'"):
+        bench.annotation.mask("q", ANN)
+    take(bench)
+    with pytest.raises(NotFoundError, match="no revision 'm'"):
+        bench.annotation.restore("p", "m", ANN, tab="t")
+    with pytest.raises(RequestError, match="from 0 to 2, or 255, but is 3"):
+        bench.annotation.draw("p", ANN, [square(0, 0, 9, 3)], tab="t")
+    small = put_mask(bench, np.zeros((3, 4), np.uint8))
+    with pytest.raises(PictureError, match="4×3 but its picture is 40×30"):
+        bench.annotation.restore("p", small.id, ANN, tab="t")
+
+
+def test_the_view_shows_the_mask_over_the_picture(bench: Workbench) -> None:
+    """The box that is asked for comes at the size that is asked for, in the state's colour."""
+    take(bench)
+    bench.annotation.draw("p", ANN, [square(0, 0, 10)], tab="t")
+    box = Box(left=0, top=0, right=20, bottom=15)
+    asked = {"width": 80, "height": 60, "colours": {1: (250, 0, 0)}, "opacity": 0.5}
+    shown = pictures.decode(bench.annotation.view("p", ANN, box, **asked))
+    assert shown.shape == (60, 80, 3)
+    assert shown[20, 20, 0] > 150 > shown[20, 60, 0]
