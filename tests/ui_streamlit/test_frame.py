@@ -159,6 +159,13 @@ def test_nothing_is_asked_of_the_vendor() -> None:
     assert options["client"]["toolbarMode"] == "minimal"
 
 
+def test_a_refresh_does_not_collect_all_garbage_of_the_server() -> None:
+    """Streamlit's full collection after each run is off: it holds up sixteen people at once."""
+    config = APP.parent / ".streamlit" / "config.toml"
+    options = tomllib.loads(config.read_text(encoding="utf-8"))
+    assert options["runner"]["postScriptGC"] is False
+
+
 def test_the_styles_name_no_foreign_host() -> None:
     """Fonts, pictures and styles of the frame come from this server."""
     folder = APP.parent / "studio"
