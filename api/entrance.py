@@ -10,6 +10,7 @@ from fastapi.security import HTTPBearer
 from api.account_routes import build_account_router
 from api.administration_routes import build_administration_router
 from api.asking import Desk
+from api.cell_routes import build_cell_router
 from api.cors import allow_origins
 from api.door import Door
 from api.file_routes import build_file_router
@@ -45,6 +46,7 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         build_file_router,
         build_monitoring_router,
         build_administration_router,
+        build_cell_router,
         build_patient_router,
         build_sample_router,
     ):

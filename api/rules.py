@@ -122,6 +122,12 @@ RULES: Final[tuple[Rule, ...]] = (
     # Files and backups.
     _rule("GET", "/api/v1/backups/[^/]+/archive", "backups.restore", rate="api"),
     _rule("GET", "/files/[^/]+", "files.read", rate="api"),
+    # Cells.
+    _rule("POST", "/api/v1/cells/detect", "cells.detect", rate="api", own_limit=True),
+    _rule("GET", "/api/v1/cells/dynamic-detect", "cells.detect", rate="api"),
+    _rule("GET", "/cells/?", "cells.view", rate="api"),
+    _rule("POST", "/cells/?", "cells.types", rate="api"),
+    _rule("PUT", "/cells/[^/]+", "cells.types", rate="api"),
     # Eyes and spine: the plain routes, then the pages.
     _rule("POST", "/predict|/upload", "eyes.use", rate="api", own_limit=True, by_strangers=True),
     _rule("GET", "/api/models/status", "spine.use"),

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, final
 
-from engine.errors import RequestError
+from engine.catalogue.visibility import require_sample
+from engine.errors import NotFoundError, RequestError
 from engine.people.permissions import require
 from engine.store import now
 from engine.store.records import Image
@@ -85,6 +86,20 @@ class CellPictures:
             When there is none for this actor.
         """
         return self.decoded(self._files.read(self._marks.image(actor, image_id).sha256))
+
+    def first_of_sample(self, actor: Actor, sample_id: str) -> str:
+        """Return the id of a sample's first picture.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such sample for this actor, or it has no picture.
+        """
+        require(actor, "cells.view")
+        sample = require_sample(self._store, actor, sample_id)
+        if not sample.image_ids:
+            raise NotFoundError(f"Sample {sample.id} has no picture yet; add one first.")
+        return sample.image_ids[0]
 
     def decoded(self, data: bytes) -> Picture:
         """Return the pixels of a file within this server's limits."""
