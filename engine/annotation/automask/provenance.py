@@ -1,0 +1,95 @@
+"""Who a pixel's state comes from: a person, a proposal, or a proposal that a person changed.
+
+It follows from the strokes: those that took a proposal over begin their mark with :data:`AUTO`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.annotation.raster import Box, bounds, covered
+from engine.annotation.strokes import Stroke
+from engine.imaging.masks import NOT_ANNOTATED, Mask
+
+__all__ = ["AUTO", "EDITED", "HUMAN", "MODEL", "NOBODY", "Region", "Whence", "regions", "whence"]
+
+AUTO: Final = "auto-"
+"""How the mark of a stroke begins that took a proposal over."""
+
+NOBODY: Final = 0
+HUMAN: Final = 1
+MODEL: Final = 2
+EDITED: Final = 3
+
+Whence = Literal["human", "model", "edited"]
+_NAMES: Final[dict[int, Whence]] = {HUMAN: "human", MODEL: "model", EDITED: "edited"}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Pixels of one state that hang together, and who they come from.
+
+    ``edited`` is a region of which a part is a person's and a part a proposal's.
+    """
+
+    state: int
+    box: Box
+    area_px: int
+    whence: Whence
+
+
+def whence(
+    strokes: Iterable[Stroke], shape: tuple[int, int], base: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Return for each pixel of ``shape`` who its state comes from: NOBODY, HUMAN, MODEL, EDITED.
+
+    ``strokes`` are those that count, in their order; ``base`` is how it was before them.
+    """
+    found = np.zeros(shape, np.uint8) if base is None else base.copy()
+    for stroke in strokes:
+        box = bounds(stroke, shape)
+        if box.is_empty:
+            continue
+        inside, part = covered(stroke, box), found[box.part]
+        if stroke.state == NOT_ANNOTATED:
+            part[inside] = NOBODY
+        elif stroke.mark.startswith(AUTO):
+            part[inside] = MODEL
+        else:
+            part[inside] = np.where(part[inside] >= MODEL, EDITED, HUMAN)
+    return found
+
+
+def regions(mask: Mask, origins: NDArray[np.uint8]) -> tuple[Region, ...]:
+    """Return every region of ``mask`` with who it comes from, by what :func:`whence` said.
+
+    Regions hang together by edges. Pixels nobody is known for, as in a mask that was brought in,
+    count as a person's.
+    """
+    import cv2
+
+    found = []
+    for state in np.unique(mask[mask != NOT_ANNOTATED]).tolist():
+        here = (mask == state).astype(np.uint8)
+        number, labels, boxes, _ = cv2.connectedComponentsWithStats(here, connectivity=4)
+        area = boxes[:, cv2.CC_STAT_AREA]
+        model = np.bincount(labels[origins == MODEL], minlength=number)
+        edited = np.bincount(labels[origins == EDITED], minlength=number)
+        for index in range(1, number):
+            left, top, width, height = (int(side) for side in boxes[index][:4])
+            box = Box(left=left, top=top, right=left + width, bottom=top + height)
+            kind = _kind(int(area[index]), int(model[index]), int(edited[index]))
+            found.append(Region(state=state, box=box, area_px=int(area[index]), whence=kind))
+    return tuple(found)
+
+
+def _kind(area: int, model: int, edited: int) -> Whence:
+    if not model and not edited:
+        return _NAMES[HUMAN]
+    return _NAMES[MODEL] if model == area else _NAMES[EDITED]
