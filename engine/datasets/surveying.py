@@ -138,10 +138,16 @@ def _names(labelled: Sequence[Entry]) -> Convention | None:
     return Convention(
         kind="named",
         pixels={},
-        suggested={name: name for name in classes},
+        suggested={name: _state_of(name) for name in classes},
         sentences=(f"The dataset itself names its classes: {', '.join(list(classes)[:12])}.",),
         is_certain=True,
     )
+
+
+def _state_of(name: str) -> str:
+    """Return the state that a class's name means in other programs' words, else the name."""
+    plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+    return plain if plain in ("not_annotated", "background") else name
 
 
 def _spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, final
 
 from engine.datasets.entries import Entry, FileOutcome
 from engine.datasets.opening import Opened
-from engine.datasets.sources import flat, folders, plain
+from engine.datasets.side_notes import with_notes
+from engine.datasets.sources import coco, flat, folders, nnunet, objects, plain, qupath, voc, yolo
 from engine.errors import DatasetError, RequestError
 
 __all__ = ["SOURCES", "Source", "form_of"]
@@ -25,10 +27,23 @@ class Source:
     entries: Callable[[Opened], Iterator[Entry | FileOutcome]]
 
 
-_MODULES: Final = (folders, flat, plain)
+_MODULES: Final = (nnunet, coco, qupath, voc, yolo, objects, folders, flat, plain)
+
+
+def _noted(
+    read: Callable[[Opened], Iterator[Entry | FileOutcome]], opened: Opened
+) -> Iterator[Entry | FileOutcome]:
+    """Read a form, with groups and splits from the notes that an export leaves beside it."""
+    return with_notes(opened, read(opened))
+
 
 SOURCES: Final = tuple(
-    Source(name=form.NAME, title=form.TITLE, recognise=form.recognise, entries=form.entries)
+    Source(
+        name=form.NAME,
+        title=form.TITLE,
+        recognise=form.recognise,
+        entries=partial(_noted, form.entries),
+    )
     for form in _MODULES
 )
 """All forms, the most special first."""

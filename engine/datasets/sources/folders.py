@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final, final, get_args
 
-from engine.datasets.entries import Entry, FileOutcome, MaskFile
+from engine.datasets.entries import Entry, FileOutcome, MaskFile, Split
 from engine.datasets.opening import Opened
+from engine.datasets.sources.json_files import read_json
 from engine.datasets.sources.naming import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
@@ -39,17 +41,19 @@ def entries(opened: Opened) -> Iterator[Entry | FileOutcome]:
         for name, at in _inside(opened, MASK_FOLDERS)
         for key in sorted(_mask_keys(name, at))
     }
-    used = set()
+    used, told = set(), _Told.of(opened)
     for name, at in _inside(opened, IMAGE_FOLDERS):
         mask = masks.get(_key(name, at))
         if mask is not None:
             used.add(mask)
+        stem = stem_of(name)
         yield Entry(
-            name=stem_of(name),
+            name=stem,
             image=opened.picture(name),
-            labels=MaskFile(name=mask, read=opened.reader(mask)) if mask else None,
-            group=group_of(PurePosixPath(name).parts[at + 1 : -1]),
-            split=split_of(name),
+            labels=told.mask(opened, mask) if mask else None,
+            group=told.groups.get(stem) or group_of(PurePosixPath(name).parts[at + 1 : -1]),
+            split=told.splits.get(stem) or split_of(name),
+            pixel_size_um=told.pixel_sizes_um.get(stem),
         )
     seen = {name for name, _ in _inside(opened, IMAGE_FOLDERS)} | used
     for name in opened.names:
@@ -60,6 +64,43 @@ def entries(opened: Opened) -> Iterator[Entry | FileOutcome]:
             yield FileOutcome(name=name, outcome="refused", sentences=(reason,))
         else:
             yield FileOutcome(name=name, outcome="left_out", sentences=("No picture.",))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What ``dataset.json`` of Lightbox's own export tells, by the picture's stem."""
+
+    names: Mapping[int, str] = field(default_factory=dict, hash=False)
+    groups: Mapping[str, str] = field(default_factory=dict, hash=False)
+    splits: Mapping[str, Split] = field(default_factory=dict, hash=False)
+    pixel_sizes_um: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(cls, opened: Opened) -> _Told:
+        for name in opened.names:
+            if PurePosixPath(name).name == "dataset.json":
+                document = read_json(opened, name)
+                if isinstance(document, dict) and isinstance(document.get("classes"), list):
+                    return cls._of(document)
+        return cls()
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> _Told:
+        rows = {
+            key: rows if isinstance(rows := document.get(key), dict) else {}
+            for key in ("groups", "splits", "pixel_size_um")
+        }
+        sizes = rows["pixel_size_um"].items()
+        return cls(
+            names={**dict(enumerate(map(str, document["classes"]))), 255: "not_annotated"},
+            groups={key: str(value) for key, value in rows["groups"].items()},
+            splits={k: v for k, v in rows["splits"].items() if v in get_args(Split)},
+            pixel_sizes_um={k: float(v) for k, v in sizes if isinstance(v, int | float)},
+        )
+
+    def mask(self, opened: Opened, name: str) -> MaskFile:
+        return MaskFile(name=name, read=opened.reader(name), names=self.names)
 
 
 def _inside(opened: Opened, folders: frozenset[str]) -> Iterator[tuple[str, int]]:
