@@ -17,6 +17,7 @@ from engine.catalogue.paging import Page, page_of
 from engine.catalogue.patient_fields import PatientFields, adequacy_of, checked, codes_of
 from engine.catalogue.patient_rows import PatientRow, rows_of
 from engine.catalogue.sample_pictures import SentPicture, Taken, take_in
+from engine.catalogue.sample_views import boxed, colours_of
 from engine.catalogue.visibility import (
     hidden,
     may_reveal,
@@ -33,6 +34,7 @@ from engine.store import now
 from engine.store.records import CellAnnotation, Image, Patient, PatientAnnotation, Sample, User
 
 if TYPE_CHECKING:
+    from engine.imaging.palettes import Colour
     from engine.jobs.queue import Queue
     from engine.people.audit import AuditLog
     from engine.settings import Settings
@@ -161,6 +163,38 @@ class Patients:
         images = self._store.images.read()
         found = (images.get(name) for name in sample.image_ids if sees_sample(actor, sample))
         return tuple(image for image in found if image is not None)
+
+    def view(self, actor: Actor, sample: Sample, image: Image, *, longest_px: int = 1400) -> bytes:
+        """Return a picture of a sample with its cells boxed, as JPEG.
+
+        Raises
+        ------
+        NotFoundError
+            When the picture is not of this sample, or its file is gone.
+        """
+        from engine.imaging import pictures
+
+        if image not in self.pictures(actor, sample):
+            raise NotFoundError("There is no such picture for you; choose one from the list.")
+        cells = [cell for cell in self.cells(actor, sample) if cell.image_id == image.id]
+        picture = pictures.decode(
+            self._files.read(image.sha256), max_pixels=self._settings.max_megapixels * 1_000_000
+        )
+        return pictures.encode_jpeg(
+            boxed(picture, cells, self.colours(cells), longest_px=longest_px), 88
+        )
+
+    def colours(self, cells: Iterable[CellAnnotation]) -> dict[str, Colour]:
+        """Return the colour of each kind among ``cells``."""
+        kinds = self._store.cell_types.read().values()
+        return colours_of(kinds, (cell.cell_type for cell in cells))
+
+    def small(self, actor: Actor, sample: Sample) -> bytes | None:
+        """Return the first picture of a sample in small, as JPEG; ``None`` when there is none."""
+        for image in self.pictures(actor, sample)[:1]:
+            with suppress(NotFoundError):
+                return self._files.read(image.thumbnail_sha256 or image.sha256)
+        return None
 
     def cells(self, actor: Actor, sample: Sample) -> tuple[CellAnnotation, ...]:
         """Return the cells of a sample in the order in which they were marked."""

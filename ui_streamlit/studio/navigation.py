@@ -33,6 +33,8 @@ def folder() -> Path:
 _TABLE: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     ("home", "Home", "home", "studio.open", ""),
     ("datasets", "Datasets", "photo_library", "datasets.view", "Work"),
+    ("patients", "Patients", "personal_injury", "patients.view", "Work"),
+    ("annotate", "Annotate", "draw", "masks.view", "Work"),
     ("jobs", "Jobs", "list_alt", "jobs.view", "Work"),
     ("monitoring", "Monitoring", "monitor_heart", "monitoring.view", "Operation"),
     ("backups", "Backups", "inventory_2", "backups.view", "Operation"),
