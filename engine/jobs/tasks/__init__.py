@@ -12,6 +12,7 @@ from typing import Final
 from engine.jobs.task import Task
 from engine.jobs.tasks.backups import BACKUP, RESTORE, VERIFY_BACKUP
 from engine.jobs.tasks.detect_cells import DETECT_CELLS
+from engine.jobs.tasks.export_dataset import EXPORT_DATASET
 from engine.jobs.tasks.external_model import EXTERNAL_MODEL
 from engine.jobs.tasks.files import COLLECT_GARBAGE, VERIFY_FILES
 from engine.jobs.tasks.import_dataset import IMPORT_DATASET
@@ -22,6 +23,7 @@ __all__ = ["TASKS"]
 _ALL: Final[tuple[Task, ...]] = (
     SAMPLE_DATA,
     IMPORT_DATASET,
+    EXPORT_DATASET,
     DETECT_CELLS,
     EXTERNAL_MODEL,
     VERIFY_FILES,
