@@ -49,6 +49,7 @@ def diagnose(settings: Settings) -> dict[str, Any]:
         _check("worker", lambda: _worker(settings)),
         _check("eye check", lambda: _eyes(settings)),
         _check("vertebra models", lambda: _vertebra_models(settings)),
+        _check("cell finder", lambda: _cells(settings)),
     ]
     return {
         "version": engine.__version__,
@@ -158,6 +159,16 @@ def _eyes(settings: Settings) -> str:
 
     status = EyeScreener(settings).self_test()
     return f"{status['model']} on {status['runtime']}, heat maps {status['heat_maps']}"
+
+
+def _cells(settings: Settings) -> str:
+    import numpy as np
+
+    from engine.cells.detecting import open_detector
+
+    detector = open_detector("network", settings=settings)
+    found = detector.detect(np.full((64, 64, 3), 228, np.uint8))
+    return f"{detector.name}; {len(found.cells)} cells on an empty slide"
 
 
 def _vertebra_models(settings: Settings) -> str:

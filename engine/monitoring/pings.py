@@ -185,6 +185,9 @@ def _models(sources: Sources) -> Answer:
     from engine.shipped import shipped
 
     eye = sources.settings.eye_model or shipped("models", "eyes")
-    folders: tuple[Path, ...] = (eye, shipped("models", "eye_anatomy"), shipped("models", "spine"))
+    folders: tuple[Path, ...] = (
+        eye,
+        *(shipped("models", name) for name in ("eye_anatomy", "spine", "cells")),
+    )
     labels = [cards.load(folder).label for folder in folders]  # refuses what was altered
     return Answer(state="ok", text=f"Whole and unaltered: {', '.join(labels)}.")
