@@ -38,11 +38,15 @@ Split = Literal["", "train", "validation", "test"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
-    """A picture's file: its path inside the upload, its size, and how to read it."""
+    """A picture's file: its path inside the upload, its size, and how to read it.
+
+    ``removed`` are names of fields about people and places that reading leaves behind.
+    """
 
     name: str
     read: Reader
     size_bytes: int = 0
+    removed: tuple[str, ...] = ()
 
 
 @final

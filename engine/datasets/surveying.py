@@ -15,11 +15,13 @@ from engine.datasets.conventions import (
     guess,
 )
 from engine.datasets.entries import Entry, MaskFile, ObjectMasks, Shapes
+from engine.datasets.expanding import expanded
 from engine.datasets.mask_files import RawMask, read_mask
 from engine.datasets.opening import Limits, Opened, open_upload
 from engine.datasets.sources import form_of
 from engine.datasets.taking import MAX_PIXELS
 from engine.errors import LightboxError
+from engine.imaging.volumes import Plane
 
 __all__ = ["Survey", "survey", "survey_opened"]
 
@@ -71,7 +73,12 @@ class Survey:
 
 
 def survey(
-    path: Path, *, filename: str = "", form: str = "", limits: Limits | None = None
+    path: Path,
+    *,
+    filename: str = "",
+    form: str = "",
+    plane: Plane = "axial",
+    limits: Limits | None = None,
 ) -> Survey:
     """Look at an upload on this disk; reads names, label lists and at most 24 masks.
 
@@ -81,13 +88,14 @@ def survey(
         When it cannot be opened, or is no dataset.
     """
     with open_upload(path, title=filename, limits=limits) as opened:
-        return survey_opened(opened, form=form)
+        return survey_opened(opened, form=form, plane=plane)
 
 
-def survey_opened(opened: Opened, *, form: str = "") -> Survey:
+def survey_opened(opened: Opened, *, form: str = "", plane: Plane = "axial") -> Survey:
     """Look at an upload that is open; as :func:`survey`."""
     source = form_of(opened, form)
-    entries = [item for item in source.entries(opened) if isinstance(item, Entry)]
+    items = expanded(source.entries(opened), plane=plane)
+    entries = [item for item in items if isinstance(item, Entry)]
     labelled = [entry for entry in entries if entry.labels is not None]
     convention, notes = _convention(labelled)
     mapping = dict(convention.suggested) if convention else {}

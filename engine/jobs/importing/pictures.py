@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -44,6 +44,7 @@ def kept_of(
         When the picture or its labels cannot be taken; nothing refers to what was stored then.
     """
     taken = take_picture(entry.image.read())
+    taken = replace(taken, removed=(*entry.image.removed, *taken.removed))
     size = (taken.height_px, taken.width_px)
     mask, mended = mask_of(entry.labels, mapping=rules.mapping, classes=rules.classes, size=size)
     boxes, cut = boxes_of(entry.labels, size)

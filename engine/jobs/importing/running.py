@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, final
 from engine.datasets import reports
 from engine.datasets.conventions import classes_of
 from engine.datasets.entries import Entry, FileOutcome
+from engine.datasets.expanding import expanded
 from engine.datasets.opening import Opened, open_upload
 from engine.datasets.sources import form_of
 from engine.datasets.surveying import Survey, survey_opened
 from engine.errors import DatasetError, LightboxError
+from engine.imaging.volumes import Plane
 from engine.jobs.importing import records
 from engine.jobs.importing.keeping import Batch, Ledger
 from engine.jobs.importing.pictures import Rules, kept_of
@@ -43,13 +45,13 @@ def import_dataset(context: JobContext) -> str:
 def _import(context: JobContext, dataset: Dataset, opened: Opened) -> str:
     context.report(None, "Looking at the upload")
     payload = context.payload
-    seen = survey_opened(opened, form=str(payload["form"]))
+    seen = survey_opened(opened, form=str(payload["form"]), plane=payload["plane"])
     if payload["mapping"] is None and seen.needs_confirmation:
         return records.ask(context, dataset, seen)
     rules = _rules(context, dataset, seen)
     dataset = records.importing(context, dataset, seen, rules)
     ledger = Ledger(context.folder / "report.jsonl")
-    _take_all(context, dataset, rules, _items(opened, seen), ledger)
+    _take_all(context, dataset, rules, _items(opened, seen, payload["plane"]), ledger)
     lines = [ledger.lines[number] for number in sorted(ledger.lines)]
     counts = reports.counts(lines)
     if not counts["accepted"] + counts["repaired"]:
@@ -81,10 +83,10 @@ class _Item:
     item: Entry | FileOutcome
 
 
-def _items(opened: Opened, seen: Survey) -> Iterator[_Item]:
+def _items(opened: Opened, seen: Survey, plane: Plane) -> Iterator[_Item]:
     """Yield the items of the upload in an order that is the same at every attempt."""
     items: list[Entry | FileOutcome] = [*opened.outcomes]
-    items += form_of(opened, seen.form).entries(opened)
+    items += expanded(form_of(opened, seen.form).entries(opened), plane=plane)
     for number, item in enumerate(items):
         yield _Item(number=number, of=len(items), item=item)
 
