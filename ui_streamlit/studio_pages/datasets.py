@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ui_streamlit.studio import heading, visit
+from ui_streamlit.studio.datasets.arriving import draw_arriving, draw_at_work
 from ui_streamlit.studio.datasets.detail import draw_dataset
 from ui_streamlit.studio.datasets.gallery import draw_picture
 from ui_streamlit.studio.datasets.listing import draw_list
@@ -24,4 +25,7 @@ elif _asked:
         st.page_link(page("datasets"), label="← All datasets")
     draw_dataset(_here, _asked)
 else:
+    if _here.may("datasets.add"):
+        draw_arriving(_here)
+    draw_at_work()
     draw_list()

@@ -11,8 +11,11 @@ from engine.catalogue.datasets import STANDARD_CLASSES, Overview
 from engine.errors import NotFoundError
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.attempts import attempt
+from ui_streamlit.studio.datasets.arriving import draw_at_work, draw_question
 from ui_streamlit.studio.datasets.checking import draw_checks
+from ui_streamlit.studio.datasets.exporting import draw_export
 from ui_streamlit.studio.datasets.gallery import draw_gallery
+from ui_streamlit.studio.datasets.report import draw_report
 from ui_streamlit.studio.datasets.versions import draw_versions
 from ui_streamlit.studio.datasets.words import DATASET
 from ui_streamlit.studio.dialogs import Question, ask, tell
@@ -36,11 +39,16 @@ def draw_dataset(here: Visit, dataset_id: str) -> None:
         return
     with card("dataset"):
         _draw_head(here, one)
+    draw_question(here, one.dataset)
+    draw_at_work()
     views: dict[str, Callable[[], None]] = {
         "Pictures": lambda: draw_gallery(here, dataset_id),
         "Checks": lambda: draw_checks(here, dataset_id),
         "Splits and versions": lambda: draw_versions(here, one),
+        "Export": lambda: draw_export(here, one),
     }
+    if one.dataset.details.get("report"):
+        views["Report"] = lambda: draw_report(here, one.dataset)
     if here.may("datasets.manage"):
         views["Change"] = lambda: _draw_change(here, one)
     asked = st.segmented_control(

@@ -47,7 +47,7 @@ def _draw_empty(here: Visit) -> None:
     may_add = here.may("datasets.add")
     empty(
         "No dataset yet",
-        "Begin with the sample data: drawn tissue with masks."
+        "Drop pictures above, or add the sample data: drawn tissue with masks."
         if may_add
         else "Uploaders and administrators bring pictures in; they appear here.",
         icon=":material/photo_library:",
