@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -80,6 +80,26 @@ def build_patient_router(desk: Desk) -> APIRouter:
 
         return JSONResponse(await in_thread(look))
 
+    @router.get("/patient/{patient_id}/report", response_class=Response)
+    async def report(request: Request, patient_id: str) -> Response:
+        """Return a patient's report: `format` html (default) or pdf; `reveal` as in the list."""
+        actor = asked_by(request, "patients.view")
+        asked = request.query_params
+        kind = _kind(asked.get("format", "html"))
+        with_name = asked.get("reveal", "") in ("1", "true")
+        catalogue = desk.workbench().patients
+        content = await in_thread(
+            lambda: catalogue.report(actor, patient_id, kind=kind, with_name=with_name)
+        )
+        return Response(
+            content,
+            media_type="application/pdf" if kind == "pdf" else "text/html; charset=utf-8",
+            headers={
+                "Content-Disposition": f'attachment; filename="patient-report.{kind}"',
+                "Cache-Control": "no-store",
+            },
+        )
+
     finding = {"patient_id": "string", "adequacy": "string", "diagnosis": "array"}
 
     @router.post(
@@ -108,3 +128,11 @@ def build_patient_router(desk: Desk) -> APIRouter:
         return JSONResponse(finding_document(stored), status_code=201)
 
     return router
+
+
+def _kind(text: str) -> Literal["html", "pdf"]:
+    if text == "html":
+        return "html"
+    if text == "pdf":
+        return "pdf"
+    raise RequestError(f"'format' must be html or pdf, but is {text[:40]!r}.")

@@ -118,7 +118,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("POST", "/api/v1/annotate/patient", "patients.annotate", rate="api"),
     _rule("GET", "/api/v1/patients", "patients.view", rate="api"),
     _rule("POST", "/api/v1/patients", "patients.manage", rate="api"),
-    _rule("GET", "/api/v1/patient/[^/]+/samples", "patients.view", rate="api"),
+    _rule("GET", "/api/v1/patient/[^/]+/(?:samples|report)", "patients.view", rate="api"),
     # Files and backups.
     _rule("GET", "/api/v1/backups/[^/]+/archive", "backups.restore", rate="api"),
     _rule("GET", "/files/[^/]+", "files.read", rate="api"),

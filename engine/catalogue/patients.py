@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Final, final
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, final
 
 from engine.catalogue.deletion import Deletion, delete, what_goes
 from engine.catalogue.marking import CellMark, annotation_of
@@ -28,7 +29,7 @@ from engine.catalogue.visibility import (
     visible_samples,
 )
 from engine.errors import LightboxError, NotAllowedError, NotFoundError, RequestError
-from engine.people.actors import Actor
+from engine.people.actors import SYSTEM, VISITOR, Actor
 from engine.people.permissions import require
 from engine.store import now
 from engine.store.records import CellAnnotation, Image, Patient, PatientAnnotation, Sample, User
@@ -46,6 +47,7 @@ __all__ = ["TASK", "Patients"]
 TASK: Final = "detect_cells"
 """The task that processes a sample; its payload names the sample."""
 _COMMENT_LIMIT: Final = 4000
+_REPORT_PX: Final = 1000
 
 
 @final
@@ -355,6 +357,43 @@ class Patients:
         found = self._store.patient_annotations.read().where(patient_id=patient.id)
         return tuple(sorted(found, key=lambda one: one.updated_at, reverse=True))
 
+    def report(
+        self, actor: Actor, name: str, *, kind: Literal["html", "pdf"], with_name: bool = False
+    ) -> bytes:
+        """Return the report of what ``actor`` sees of a patient.
+
+        Name and contact stand in it only ``with_name``, for those who may :meth:`reveal` them.
+
+        Raises
+        ------
+        NotFoundError, NotAllowedError
+        """
+        from engine.catalogue.reports import report_html, report_pdf
+        from engine.catalogue.reports.content import Source, report_of
+
+        patient = self.reveal(actor, name) if with_name else self.get(actor, name)
+        sources = [
+            Source(
+                sample=sample,
+                images=self.pictures(actor, sample),
+                cells=self.cells(actor, sample),
+                view=partial(self.view, actor, sample, longest_px=_REPORT_PX),
+            )
+            for sample in visible_samples(self._store, actor)
+            if sample.patient_id == patient.id
+        ]
+        report = report_of(
+            patient,
+            sources,
+            self.findings(actor, patient),
+            name_of=self._name_of,
+            colours=self.colours(cell for source in sources for cell in source.cells),
+            made_by=actor.name,
+            made_at=now(),
+        )
+        self._note(actor, "patients.view", patient, f"Made a report ({kind.upper()})")
+        return report_html(report) if kind == "html" else report_pdf(report)
+
     # --- away ----------------------------------------------------------------------------------
 
     def what_goes(self, actor: Actor, name: str) -> Deletion:
@@ -417,6 +456,13 @@ class Patients:
                 "This patient was brought in by somebody else; ask that person or an administrator."
             )
         return patient
+
+    def _name_of(self, actor_id: str) -> str:
+        for known in (SYSTEM, VISITOR):
+            if actor_id == known.id:
+                return known.name
+        user = self._store.users.read().get(actor_id) if actor_id else None
+        return user.name if user is not None else "somebody who has left"
 
     def _is_busy(self, sample: Sample) -> bool:
         job = self._store.jobs.read().get(sample.job_id or "")

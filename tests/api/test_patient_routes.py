@@ -140,6 +140,23 @@ def test_a_patient_is_added_by_json(clinic: House) -> None:
     assert post(clinic, "/patients", "UPLOADER", patient_id="P-9")[0] == 422
 
 
+def test_a_report_is_downloaded(clinic: House) -> None:
+    """HTML and PDF; without the name unless its uploader asks; another format is refused."""
+    send(clinic)
+    client, token = clinic.client(), clinic.token("UPLOADER")
+    path = "/api/v1/patient/P-1/report"
+    told = client.get(path, headers=token)
+    assert "Patient P-1" in told.text
+    assert "Jane" not in told.text
+    assert "attachment" in told.headers["content-disposition"]
+    assert "Jane Roe" in client.get(f"{path}?reveal=true", headers=token).text
+    printed = client.get(f"{path}?format=pdf", headers=token)
+    assert printed.headers["content-type"] == "application/pdf"
+    assert printed.content.startswith(b"%PDF-")
+    assert client.get(f"{path}?format=doc", headers=token).status_code == 422
+    assert client.get(path, headers=clinic.token("ANNOTATOR")).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "role", "status"),
     [

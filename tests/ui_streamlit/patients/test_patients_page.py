@@ -10,10 +10,12 @@ from streamlit.testing.v1 import AppTest
 from engine.catalogue.marking import CellMark
 from engine.catalogue.patient_fields import PatientFields
 from engine.catalogue.sample_pictures import SentPicture
+from engine.errors import LightboxError
 from engine.people.actors import Actor
 from engine.store.records import Patient, Sample, User
 from tests.engine.catalogue.clinic import picture
 from tests.ui_streamlit.studio import Studio, words
+from ui_streamlit.studio.patients.reports import made
 
 BOX = CellMark(x=2, y=3, width=10, height=12, cell_type="RBC")
 BOSS = Actor(id="boss", name="Boss", role="ADMIN")
@@ -222,3 +224,19 @@ def test_a_sample_that_is_over_may_be_processed_again(studio: Studio, state: str
     press(app, "Process again")
     again = studio.workbench.patients.sample(BOSS, sample.id)
     assert (again.inference_status, again.job_id != sample.job_id) == ("pending", True)
+
+
+def test_a_report_is_made_when_its_button_is_pressed(studio: Studio) -> None:
+    """Both kinds are offered; who has lost the role in the meantime gets none."""
+    user = studio.sign_in("UPLOADER")
+    actor = as_actor(user)
+    patient = add(studio, actor)
+    app = studio.open("patients", patient=patient.id)
+    labels = [one.proto.label for one in app.get("download_button")]
+    assert labels == ["Report as PDF", "Report as HTML"]
+    bench = studio.workbench
+    assert made(bench, actor, patient.id, "pdf", with_name=False).startswith(b"%PDF-")
+    with bench.store.users.transaction() as users:
+        users.put(replace(user, disabled=True))
+    with pytest.raises(LightboxError, match="sign"):
+        made(bench, actor, patient.id, "pdf", with_name=False)

@@ -15,6 +15,7 @@ from ui_streamlit.studio.jobs.people import name_of
 from ui_streamlit.studio.patients.asking import ask_delete
 from ui_streamlit.studio.patients.findings import draw_findings
 from ui_streamlit.studio.patients.forms import fields_form
+from ui_streamlit.studio.patients.reports import draw_report
 from ui_streamlit.studio.patients.samples import draw_samples
 from ui_streamlit.studio.patients.sending import draw_sending
 from ui_streamlit.studio.patients.words import facts_of
@@ -38,6 +39,7 @@ def draw_patient(here: Visit, patient_id: str) -> None:
     with card("patient"):
         _draw_head(here, patient, shown)
         _draw_buttons(here, patient, shown)
+        draw_report(here, patient, with_name=shown is not None)
     if shown is not None:
         _draw_change(shown)
     if here.may("samples.add"):
