@@ -29,6 +29,7 @@ __all__ = ["CellPictures", "ExportKind", "marked_picture"]
 
 ExportKind = Literal["csv", "coco", "geojson", "report"]
 _THUMBNAIL_PX: Final = 320
+_ENDINGS: Final = {"csv": "csv", "coco": "json", "geojson": "geojson", "report": "html"}
 
 
 @final
@@ -144,8 +145,8 @@ class CellPictures:
         )
         return changed
 
-    def export(self, actor: Actor, image_id: str, kind: ExportKind) -> tuple[bytes, str]:
-        """Return a file with a picture's cells, and what it is called.
+    def export(self, actor: Actor, image_id: str, kind: ExportKind) -> bytes:
+        """Return a file with a picture's cells.
 
         Raises
         ------
@@ -155,16 +156,20 @@ class CellPictures:
 
         image = self._marks.image(actor, image_id)
         marked = marked_picture(image, self._marks.of_image(actor, image_id), self._colours())
-        stem = image.name.rpartition(".")[0] or image.name
         if kind == "csv":
-            return exports.csv_table([marked]), f"{stem}_cells.csv"
+            return exports.csv_table([marked])
         if kind == "coco":
-            return exports.coco_document([marked]), f"{stem}_cells.json"
+            return exports.coco_document([marked])
         if kind == "geojson":
-            return exports.geojson_document(marked), f"{stem}_cells.geojson"
+            return exports.geojson_document(marked)
         if kind != "report":
             raise RequestError("'kind' must be one of csv, coco, geojson and report.")
-        return self._report(actor, marked), f"{stem}_cells.html"
+        return self._report(actor, marked)
+
+    def file_name(self, image: Image, kind: ExportKind) -> str:
+        """Return what an exported file is called."""
+        stem = image.name.rpartition(".")[0] or image.name
+        return f"{stem}_cells.{_ENDINGS[kind]}"
 
     def _report(self, actor: Actor, marked: MarkedPicture) -> bytes:
         from engine.cells.exports import report_html

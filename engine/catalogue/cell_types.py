@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_TYPES", "CellTypes"]
 
 DEFAULT_TYPES: Final[tuple[tuple[str, str, str, str], ...]] = (
-    ("RBC", "#d55e00", "r", "Red blood cell"),
+    ("RBC", "#d55e00", "e", "Red blood cell (erythrocyte)"),
     ("WBC-Lymphocyte", "#0072b2", "l", "Lymphocyte"),
     ("WBC-Other", "#cc79a7", "w", "White blood cell of another or unknown kind"),
     ("Platelet", "#009e73", "p", "Platelet"),
@@ -29,6 +29,8 @@ DEFAULT_TYPES: Final[tuple[tuple[str, str, str, str], ...]] = (
 
 _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _LONGEST: Final = 60
+_TAKEN_KEYS: Final = "crxn"
+"""Streamlit's own keys, and the review's "no cell" and "pass over"."""
 _FREE_COLOUR: Final = "#56b4e9"
 
 
@@ -143,6 +145,11 @@ def _checked(kind: CellType) -> CellType:
         raise RequestError(f"'colour' must be of the form #d55e00, but is {kind.colour[:20]!r}.")
     if len(kind.key) > 1 or not kind.key.isprintable() or kind.key.isspace():
         raise RequestError(f"'key' must be one letter or empty, but is {kind.key[:20]!r}.")
+    if kind.key and kind.key.lower() in _TAKEN_KEYS:
+        raise RequestError(
+            f"The key {kind.key!r} has another use on the page; choose none of "
+            f"{', '.join(_TAKEN_KEYS)}."
+        )
     if len(kind.description) > 500:
         raise RequestError("'description' must have at most 500 characters.")
     if not isinstance(kind.retired, bool):

@@ -82,6 +82,7 @@ def test_a_kind_is_added_renamed_coloured_and_retired(cells: Cells) -> None:
         {"name": 7},
         {"name": "New", "colour": "red"},
         {"name": "New", "key": "r"},
+        {"name": "New", "key": "w"},
         {"name": "New", "key": "ab"},
     ],
 )
@@ -202,12 +203,12 @@ def test_exports_hold_the_cells_and_the_pixels_size(cells: Cells) -> None:
     image = cells.pictures.add(UMA, smear(), "slide 7.png")
     marked(cells, image)
     cells.pictures.set_pixel_size(ANNA, image.id, 0.2)
-    data, name = cells.pictures.export(ANNA, image.id, "coco")
-    assert name == "slide 7_cells.json"
+    data = cells.pictures.export(ANNA, image.id, "coco")
+    assert cells.pictures.file_name(image, "coco") == "slide 7_cells.json"
     assert json.loads(data)["annotations"][0]["bbox"] == [10, 10, 40, 40]
-    assert b",8.000" in cells.pictures.export(ANNA, image.id, "csv")[0]
-    assert json.loads(cells.pictures.export(ANNA, image.id, "geojson")[0])["features"]
-    assert b"8.00" in cells.pictures.export(ANNA, image.id, "report")[0]
+    assert b",8.000" in cells.pictures.export(ANNA, image.id, "csv")
+    assert json.loads(cells.pictures.export(ANNA, image.id, "geojson"))["features"]
+    assert b"8.00" in cells.pictures.export(ANNA, image.id, "report")
     with pytest.raises(RequestError, match="edge of a pixel"):
         cells.pictures.set_pixel_size(ANNA, image.id, -1)
 
