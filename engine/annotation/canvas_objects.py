@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast, final
 
@@ -108,16 +108,17 @@ def sheet_drawing(sheet: Sheet) -> dict[str, Any]:
     return {"version": "7", "objects": [hidden]}
 
 
-def from_canvas(drawing: Mapping[str, Any]) -> Drawn | None:
+def from_canvas(drawing: Mapping[str, Any], *, known: Container[str] = ()) -> Drawn | None:
     """Return what a drawing means; ``None`` when it carries no sheet of ours.
 
-    Objects that mean nothing, such as a click of a tool that needs a path, are left out.
+    Objects whose marks are ``known`` are passed over. Objects that mean nothing, such as a click
+    of a tool that needs a path, are left out.
     """
     objects = [value for value in drawing.get("objects") or () if isinstance(value, Mapping)]
     sheet = next((found for found in map(_sheet, objects) if found), None)
     if sheet is None:
         return None
-    marks = [mark for mark in _marks(objects, sheet) if mark]
+    marks = [mark for mark in _marks(objects, sheet, known) if mark]
     return Drawn(sheet=sheet, marks=tuple(marks))
 
 
@@ -135,7 +136,9 @@ def _sheet(value: Mapping[str, Any]) -> Sheet | None:
     return Sheet(image=str(image), box=box, width=width, height=height, name=str(name))
 
 
-def _marks(objects: list[Mapping[str, Any]], sheet: Sheet) -> Iterator[Stroke | Seed | None]:
+def _marks(
+    objects: list[Mapping[str, Any]], sheet: Sheet, known: Container[str]
+) -> Iterator[Stroke | Seed | None]:
     seen: dict[str, int] = {}
     for value in objects:
         meaning = _INK.fullmatch(str(value.get("stroke", "")))
@@ -144,7 +147,9 @@ def _marks(objects: list[Mapping[str, Any]], sheet: Sheet) -> Iterator[Stroke | 
         text = json.dumps([sheet.name, value], sort_keys=True)
         mark = hashlib.sha256(text.encode()).hexdigest()[:20]
         seen[mark] = seen.get(mark, 0) + 1  # the same click twice is two strokes
-        yield _meant(value, sheet, meaning, f"{mark}-{seen[mark]}")
+        name = f"{mark}-{seen[mark]}"
+        if name not in known:
+            yield _meant(value, sheet, meaning, name)
 
 
 def _meant(

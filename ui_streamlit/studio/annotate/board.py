@@ -8,7 +8,6 @@ from typing import Any, Final
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit_drawable_canvas import CanvasResult, st_canvas
 
 from engine.annotation.canvas_objects import Sheet, from_canvas, sheet_drawing
 from engine.catalogue.annotation import Pen, Standing
@@ -23,6 +22,9 @@ from ui_streamlit.studio.visits import Visit, live, visit
 __all__ = ["draw_board", "draw_reading", "note_pen", "pen_of", "tab", "watch_pen"]
 
 _KEY: Final = "annotate-canvas"
+_KNOWN: Final = "annotate-known"
+_PEN: Final = "annotate-pen"
+_MANY: Final = 40
 _HAD: Final = "annotate-had-pen"
 
 
@@ -61,6 +63,7 @@ def draw_board(image: Image, width: int) -> None:
             result = _canvas(here, image, sheet, choices, classes)
         if _take_in(here, result):
             st.rerun(scope="fragment")
+        _renew(choices, result)
         draw_zoom(image, sheet)
         _draw_count(here, image)
         settle(image, width)
@@ -141,16 +144,30 @@ def _arrived() -> Mapping[str, Any] | None:
 
 def _take_in(here: Visit, drawing: Mapping[str, Any] | None) -> int:
     """Keep what is new of a drawing and return how much that was."""
-    drawn = from_canvas(drawing) if drawing else None
-    if drawn is None:
+    known: set[str] = st.session_state.setdefault(_KNOWN, set())
+    drawn = from_canvas(drawing, known=known) if drawing else None
+    if drawn is None or not drawn.marks:
         return 0
     annotation = here.workbench.annotation
-    return annotation.draw(drawn.sheet.image, here.actor, drawn.marks, tab=tab())
+    new = annotation.draw(drawn.sheet.image, here.actor, drawn.marks, tab=tab())
+    known.update(mark.mark for mark in drawn.marks)
+    return new
+
+
+def _renew(choices: Choices, drawing: Mapping[str, Any] | None) -> None:
+    """Empty a surface on which much lies, when the pen is changed: nobody draws just then."""
+    pen = (choices.tool, choices.state)
+    if st.session_state.get(_PEN, pen) != pen and len((drawing or {}).get("objects", ())) > _MANY:
+        change()
+    st.session_state[_PEN] = pen
 
 
 def _canvas(
     here: Visit, image: Image, sheet: Sheet, choices: Choices, classes: tuple[str, ...]
 ) -> Mapping[str, Any] | None:
+    # It registers itself with a running server when imported, and fails without one.
+    from streamlit_drawable_canvas import CanvasResult, st_canvas
+
     background = here.workbench.annotation.view(
         image.id,
         here.actor,
