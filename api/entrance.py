@@ -14,6 +14,7 @@ from api.cell_routes import build_cell_router
 from api.cors import allow_origins
 from api.door import Door
 from api.file_routes import build_file_router
+from api.image_routes import build_image_router
 from api.job_routes import build_job_router
 from api.monitoring_routes import build_monitoring_router
 from api.pages.frame import web_router
@@ -44,6 +45,7 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         build_account_router,
         build_job_router,
         build_file_router,
+        build_image_router,
         build_monitoring_router,
         build_administration_router,
         build_cell_router,

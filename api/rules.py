@@ -111,6 +111,11 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("POST", "(?:/api/v1)?/admin/modelprocessing/process-sqs", "jobs.intake", rate="api"),
     _rule("GET", "(?:/api/v1)?/admin/modelprocessing/status-api", "jobs.intake", rate="api"),
     _rule("POST", "(?:/api/v1)?/admin/cleanup-stuck-samples", "samples.cleanup", rate="api"),
+    # Pictures and masks.
+    _rule("POST", "/images/?", "datasets.add", rate="api", own_limit=True),
+    _rule("GET", "/images/?", "datasets.view", rate="api"),
+    _rule("GET", "/images/[^/]+/masks", "masks.view", rate="api"),
+    _rule("POST", "/images/[^/]+/masks", "masks.draw", rate="api", own_limit=True),
     # Patients and samples.
     _rule("POST", "/api/v1/upload_img", "samples.add", rate="api", own_limit=True),
     _rule("GET", "/api/v1/samples(?:/[^/]+)?", "samples.view", rate="api"),

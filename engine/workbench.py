@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from engine.catalogue.annotation import Annotations
     from engine.catalogue.cells import Cells
     from engine.catalogue.datasets import Datasets
+    from engine.catalogue.images import Images
     from engine.catalogue.patients import Patients
+    from engine.catalogue.reviewing import Reviewing
     from engine.jobs.queue import Queue
     from engine.monitoring import Monitor
     from engine.people.accounts import Accounts
@@ -91,6 +93,16 @@ class Workbench:
     def datasets(self) -> Datasets:
         """Datasets, their pictures and versions."""
         return self._part("datasets", self._open_datasets)
+
+    @property
+    def images(self) -> Images:
+        """Pictures and masks, as programs send and fetch them."""
+        return self._part("images", self._open_images)
+
+    @property
+    def reviewing(self) -> Reviewing:
+        """Queues of pictures to mark, and what reviewers decide."""
+        return self._part("reviewing", self._open_reviewing)
 
     @property
     def backups(self) -> Backups:
@@ -174,6 +186,16 @@ class Workbench:
         from engine.catalogue.datasets import Datasets
 
         return Datasets(self.store, self.files, self.audit, self.queue)
+
+    def _open_images(self) -> Images:
+        from engine.catalogue.images import Images
+
+        return Images(self.store, self.files, self.audit)
+
+    def _open_reviewing(self) -> Reviewing:
+        from engine.catalogue.reviewing import Reviewing
+
+        return Reviewing(self.store, self.files, self.audit)
 
     def _open_backups(self) -> Backups:
         from engine.backups import Backups

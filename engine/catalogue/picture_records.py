@@ -7,23 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 from engine.store import now
 from engine.store.records import CellAnnotation, Image, Mask
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from engine.store import Store
     from engine.store.files import Files
     from engine.store.snapshots import Snapshot
 
-__all__ = ["THUMBNAIL_PX", "Belongings", "belongings", "chosen_mask", "chosen_masks", "thumbnail"]
-
-THUMBNAIL_PX: Final = 320
-"""Width and height that a thumbnail has at most."""
+__all__ = ["Belongings", "belongings", "chosen_mask", "chosen_masks", "thumbnail"]
 
 
 @final
@@ -81,10 +75,11 @@ def thumbnail(store: Store, files: Files, image: Image) -> bytes:
     if image.thumbnail_sha256 and files.exists(image.thumbnail_sha256):
         return files.read(image.thumbnail_sha256)
     from engine.datasets.checks import perceptual_hash
+    from engine.datasets.taking import thumbnail as small
     from engine.imaging import pictures
 
     picture = pictures.decode(files.read(image.sha256))
-    data = pictures.encode_jpeg(_shrunk(picture), 82)
+    data = small(picture)
     kept = files.put(data, media_type="image/jpeg")
     with store.images.transaction() as images:
         present = images.get(image.id)
@@ -103,13 +98,3 @@ def thumbnail(store: Store, files: Files, image: Image) -> bytes:
 
 def _worth(mask: Mask) -> tuple[bool, bool, int]:
     return mask.state == "approved", mask.state != "draft", mask.revision
-
-
-def _shrunk(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    import cv2
-    import numpy as np
-
-    height, width = picture.shape[:2]
-    scale = min(1.0, THUMBNAIL_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
