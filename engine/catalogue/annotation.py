@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
+from engine.catalogue.second_readings import require_sighted
 from engine.catalogue.visibility import require_sample
 from engine.errors import NotFoundError, PictureError, RequestError
 from engine.people.permissions import allowed, require
@@ -110,21 +111,26 @@ class Annotations:
         ------
         NotFoundError
             When there is none, or none for this actor.
+        NotAllowedError
+            When the actor reads it a second time and must not see the first mask.
         """
         require(actor, "masks.view")
-        image = self._store.images.read().get(image_id)
+        images = self._store.images.read()
+        image = images.get(image_id)
         if image is None:
             raise NotFoundError(
                 f"There is no picture {image_id[:80]!r}; it was removed. Choose one from the list."
             )
         if image.sample_id:
             require_sample(self._store, actor, image.sample_id)
+        require_sighted(images, image, actor)
         return image
 
     def classes(self, image: Image) -> tuple[str, ...]:
         """Return the names of the states that may be drawn, by their value from 0 on."""
         dataset = self._store.datasets.read().get(image.dataset_id or "")
-        return (dataset.classes if dataset else ()) or _STANDARD
+        named = tuple(str(name) for name in image.details.get("classes", ()))  # second readings
+        return (dataset.classes if dataset else named) or _STANDARD
 
     def standing(self, image_id: str, actor: Actor) -> Standing:
         """Return how far the drawing is, with what other tabs and processes did."""
