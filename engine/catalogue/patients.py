@@ -266,7 +266,7 @@ class Patients:
         """Have samples processed (again); those that wait or run already stay as they are."""
         require(actor, "samples.add")
         samples = [require_sample(self._store, actor, name) for name in names]
-        return tuple(self._start(actor, sample) for sample in samples if not self._is_busy(sample))
+        return tuple(self._start(actor, sample) for sample in samples if not self.is_busy(sample))
 
     def assign(self, actor: Actor, names: Sequence[str], user_id: str | None) -> int:
         """Give samples to somebody who marks cells, or to nobody; return how many.
@@ -464,7 +464,8 @@ class Patients:
         user = self._store.users.read().get(actor_id) if actor_id else None
         return user.name if user is not None else "somebody who has left"
 
-    def _is_busy(self, sample: Sample) -> bool:
+    def is_busy(self, sample: Sample) -> bool:
+        """Say whether a job for the sample waits or runs; a pending sample may have lost its own."""
         job = self._store.jobs.read().get(sample.job_id or "")
         return job is not None and job.state in ("pending", "processing", "stuck")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMED", "boxed", "colours_of"]
 
-NAMED: Final = 40
-"""Up to so many cells have their kind written at the box; more would hide the picture."""
+NAMED: Final = 12
+"""Up to so many cells all have their kind written at the box; of more, the commonest kind is left
+without, because its names would hide the picture."""
 
 
 def colours_of(kinds: Iterable[CellType], names: Iterable[str]) -> dict[str, Colour]:
@@ -51,8 +53,13 @@ def boxed(
         shown = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     marked = list(cells)
     boxes = [box.scaled(scale) for box in _places(marked)]
-    labels = [cell.cell_type if len(marked) <= NAMED else "" for cell in marked]
+    unnamed = _commonest(marked) if len(marked) > NAMED else ""
+    labels = [cell.cell_type if cell.cell_type != unnamed else "" for cell in marked]
     return draw_boxes(shown, boxes, [colours[cell.cell_type] for cell in marked], labels)
+
+
+def _commonest(cells: list[CellAnnotation]) -> str:
+    return Counter(cell.cell_type for cell in cells).most_common(1)[0][0]
 
 
 def _places(cells: list[CellAnnotation]) -> list[Box]:

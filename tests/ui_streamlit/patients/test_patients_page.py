@@ -209,9 +209,9 @@ def test_a_finding_without_an_answer_is_refused(studio: Studio) -> None:
     assert "'adequacy' must be adequate or inadequate" in words(app)
 
 
-@pytest.mark.parametrize("state", ["failed", "completed"])
+@pytest.mark.parametrize("state", ["failed", "completed", "pending"])
 def test_a_sample_that_is_over_may_be_processed_again(studio: Studio, state: str) -> None:
-    """Why it failed is said; a press puts it back into the queue."""
+    """Why it failed is said; a press puts it back into the queue, also one that lost its job."""
     studio.sign_in("ADMIN")
     patient = add(studio)
     sample = send(studio, patient)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
 import streamlit as st
 
+from engine.imaging.palettes import Colour
 from engine.store.records import Image, Sample
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.attempts import attempt
@@ -20,7 +22,7 @@ from ui_streamlit.studio.pieces import card, chip, empty
 from ui_streamlit.studio.visits import Visit, live, visit
 from ui_streamlit.studio.wording import plain
 
-__all__ = ["draw_samples"]
+__all__ = ["draw_samples", "legend"]
 
 _PER_PAGE: Final = 10
 _NOBODY: Final = ""
@@ -74,7 +76,7 @@ def _draw_words(here: Visit, sample: Sample) -> None:
 
 def _draw_buttons(here: Visit, sample: Sample) -> None:
     is_open = st.session_state.get("samples-open") == sample.id
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Close" if is_open else "Look",
             icon=":material/image_search:",
@@ -86,8 +88,8 @@ def _draw_buttons(here: Visit, sample: Sample) -> None:
             st.page_link(page("jobs"), label="Job", query_params={"job": sample.job_id})
         if not here.may("samples.add"):
             return
-        is_done = sample.inference_status in ("completed", "failed")
-        if is_done and st.button(
+        is_idle = not here.workbench.patients.is_busy(sample)
+        if is_idle and st.button(
             "Process again", icon=":material/replay:", key=f"sample-again-{sample.id}"
         ):
             _again(sample)
@@ -130,10 +132,32 @@ def _again(sample: Sample) -> None:
 
 
 def _draw_pictures(here: Visit, sample: Sample) -> None:
-    for image in here.workbench.patients.pictures(here.actor, sample):
+    catalogue = here.workbench.patients
+    cells = catalogue.cells(here.actor, sample)
+    st.html(legend(catalogue.colours(cells), Counter(cell.cell_type for cell in cells)))
+    for image in catalogue.pictures(here.actor, sample):
         with attempt():
-            shown = here.workbench.patients.view(here.actor, sample, image)
+            shown = catalogue.view(here.actor, sample, image)
             st.image(shown, caption=plain(_caption(image)), width="stretch", alt=image.name)
+            st.page_link(
+                page("cells"),
+                label="Mark and correct cells" if here.may("cells.annotate") else "All cells",
+                query_params={"picture": image.id},
+            )
+
+
+def legend(colours: Mapping[str, Colour], counts: Mapping[str, int]) -> str:
+    """Return HTML that names the colours of the boxes, the most frequent kind first.
+
+    >>> legend({"RBC": (0, 0, 255)}, {"RBC": 2})[-20:]
+    '</i>RBC 2</span></p>'
+    """
+    style = "display:inline-block;width:.8em;height:.8em;margin-right:.4em;border:1px solid #0006"
+    parts = [
+        f'<span><i style="{style};background:rgb{colours[name]}"></i>{escape(name)} {number}</span>'
+        for name, number in sorted(counts.items(), key=lambda one: -one[1])
+    ]
+    return f'<p class="lb-line" style="justify-content:start">{"".join(parts)}</p>'
 
 
 def _caption(image: Image) -> str:
