@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from engine.datasets.entries import Entry, FileOutcome, MaskFile, PictureFile
+from engine.datasets.sources.naming import has_no_ending
 from engine.errors import LightboxError
 from engine.imaging.volume_files.sources import sniff
 from engine.imaging.volumes import Plane
@@ -54,7 +54,7 @@ def _slices() -> Slices:
 
 
 def _has_no_ending(name: str, item: Entry) -> bool:
-    return "." not in PurePosixPath(name).name and sniff(item.image.read()[:4096]) == "dicom"
+    return has_no_ending(name) and sniff(item.image.read()[:4096]) == "dicom"
 
 
 def _of_volume(item: Entry, slices: Slices, plane: Plane) -> Iterator[Entry]:

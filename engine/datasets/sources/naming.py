@@ -7,7 +7,15 @@ from typing import Final
 
 from engine.datasets.entries import Split
 
-__all__ = ["IMAGE_FOLDERS", "MASK_FOLDERS", "group_of", "is_picture", "split_of", "stem_of"]
+__all__ = [
+    "IMAGE_FOLDERS",
+    "MASK_FOLDERS",
+    "group_of",
+    "has_no_ending",
+    "is_picture",
+    "split_of",
+    "stem_of",
+]
 
 IMAGE_FOLDERS: Final = frozenset(["images", "image", "imgs", "img", "pictures", "jpegimages"])
 MASK_FOLDERS: Final = frozenset(
@@ -32,6 +40,15 @@ def is_picture(name: str) -> bool:
     """Tell whether a name ends like a picture's, a DICOM's or a NIfTI's, or not at all."""
     lower = name.lower()
     return lower.endswith(_PICTURES)
+
+
+def has_no_ending(name: str) -> bool:
+    """Tell whether a name has no ending, or only a number, as DICOM files often do.
+
+    >>> has_no_ending("dicom/IM0001"), has_no_ending("CT.1.2.840.15"), has_no_ending("a.txt")
+    (True, True, False)
+    """
+    return PurePosixPath(name).suffix.lstrip(".").isdigit() or not PurePosixPath(name).suffix
 
 
 def stem_of(name: str) -> str:

@@ -8,7 +8,15 @@ from typing import Final
 
 from engine.datasets.entries import Entry, FileOutcome
 from engine.datasets.opening import Opened
-from engine.datasets.sources.naming import IMAGE_FOLDERS, group_of, is_picture, split_of, stem_of
+from engine.datasets.sources.naming import (
+    IMAGE_FOLDERS,
+    group_of,
+    has_no_ending,
+    is_picture,
+    split_of,
+    stem_of,
+)
+from engine.imaging.volume_files.sources import sniff
 
 __all__ = ["NAME", "TITLE", "entries", "recognise"]
 
@@ -37,5 +45,7 @@ def entries(opened: Opened) -> Iterator[Entry | FileOutcome]:
 
 
 def _is_taken(opened: Opened, name: str) -> bool:
-    """DICOM often has no ending, so a single file and files without one are tried."""
-    return is_picture(name) or len(opened.names) == 1 or "." not in PurePosixPath(name).name
+    """DICOM often has no ending, so a single file is tried, and what looks like DICOM inside."""
+    if is_picture(name) or len(opened.names) == 1:
+        return True
+    return has_no_ending(name) and sniff(opened.read(name)[:4096]) == "dicom"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.datasets import reports
 from engine.datasets.entries import FileOutcome
+from engine.datasets.sources.naming import stem_of
 from engine.errors import NotAllowedError, NotFoundError
 from engine.jobs.folders import read_json, write_json
 from engine.people.permissions import allowed
@@ -19,7 +21,17 @@ if TYPE_CHECKING:
     from engine.jobs.context import JobContext
     from engine.jobs.importing.pictures import Rules
 
-__all__ = ["ask", "begin", "close", "fail", "has_pictures", "image_id", "image_ids", "importing"]
+__all__ = [
+    "ask",
+    "begin",
+    "close",
+    "closed_before",
+    "fail",
+    "has_pictures",
+    "image_id",
+    "image_ids",
+    "importing",
+]
 
 
 def begin(context: JobContext) -> Dataset:
@@ -77,8 +89,15 @@ def has_pictures(context: JobContext, dataset: Dataset) -> bool:
     return any(not name.startswith(own) for name in image_ids(context, dataset))
 
 
-def ask(context: JobContext, dataset: Dataset, seen: Survey) -> str:
-    """Leave the dataset waiting for somebody to say what the masks mean; return the sentence."""
+def ask(context: JobContext, dataset: Dataset, seen: Survey, *, path: Path, title: str) -> str:
+    """Leave the dataset waiting for somebody to say what the masks mean; return the sentence.
+
+    What was fetched is kept, so that it need not be fetched again.
+    """
+    upload = {**context.payload, "filename": title}
+    if upload["url"]:
+        kept = context.files.put(path, media_type="application/octet-stream")
+        upload |= {"file": kept.sha256, "url": ""}
     told = " ".join(seen.convention.sentences) if seen.convention else ""
     text = f"Please confirm what the masks mean, then the import goes on. {told}"
     _change(
@@ -86,7 +105,7 @@ def ask(context: JobContext, dataset: Dataset, seen: Survey) -> str:
         dataset,
         status="uploaded",
         status_text=text,
-        details={"survey": seen.document, "upload": dict(context.payload)},
+        details={"survey": seen.document, "upload": upload},
     )
     return text
 
@@ -124,6 +143,7 @@ def close(context: JobContext, dataset: Dataset, lines: Sequence[FileOutcome]) -
     images = context.store.images.read().where(dataset_id=dataset.id)
     counts = reports.counts(lines)
     removed = sum(1 for image in images if image.details.get("removed"))
+    sentence = _sentence(dataset, counts)
     _change(
         context,
         dataset,
@@ -131,17 +151,55 @@ def close(context: JobContext, dataset: Dataset, lines: Sequence[FileOutcome]) -
         status_text="",
         file_count=len(images),
         total_bytes=sum(image.size_bytes for image in images),
-        details={"report": report.sha256, "removed_identity": removed, **counts},
+        details={
+            "report": report.sha256,
+            "removed_identity": removed,
+            "closed": {"job": context.job.id, "sentence": sentence if images else ""},
+            "upload": {},
+            **counts,
+        },
     )
+    if images:
+        _forget_upload(context)
+    return sentence
+
+
+def closed_before(context: JobContext, dataset: Dataset) -> str:
+    """Return the closing sentence when an earlier attempt of this job came to its end."""
+    closed = dataset.details.get("closed") or {}
+    return str(closed.get("sentence", "")) if closed.get("job") == context.job.id else ""
+
+
+def _sentence(dataset: Dataset, counts: Mapping[str, int]) -> str:
     taken = counts["accepted"] + counts["repaired"]
-    sentence = f"“{dataset.name}” took {taken:,} pictures"
+    sentence = f"“{dataset.name}” took {_counted(taken, 'picture')}"
     if counts["repaired"]:
         sentence += f", {counts['repaired']:,} of them repaired"
     if counts["refused"]:
-        sentence += f"; {counts['refused']:,} files were refused"
+        sentence += f"; {_counted(counts['refused'], 'file')} refused"
     if counts["left_out"]:
-        sentence += f"; {counts['left_out']:,} other files were left out"
+        sentence += f"; {_counted(counts['left_out'], 'other file')} left out"
     return f"{sentence}."
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _forget_upload(context: JobContext) -> None:
+    """Remove the upload as it was sent, which may tell of people, unless others need it."""
+    sha256 = str(context.payload["file"])
+    if not sha256:
+        return
+    store = context.store
+    needed = {name for i in store.images.read().values() for name in (i.sha256, i.thumbnail_sha256)}
+    for dataset in store.datasets.read().values():
+        needed.add((dataset.details.get("upload") or {}).get("file"))
+    for job in store.jobs.read().values():
+        if job.id != context.job.id and job.state not in ("completed", "cancelled"):
+            needed.add(job.payload.get("file"))
+    if sha256 not in needed:
+        context.files.remove(sha256)
 
 
 def _change(
@@ -164,9 +222,8 @@ def _wanted_name(payload: Any) -> str:  # noqa: ANN401 – JSON
     if payload["name"].strip():
         return str(payload["name"]).strip()
     last = (payload["filename"] or payload["url"].split("?")[0].rstrip("/")).replace("\\", "/")
-    stem = last.rpartition("/")[2]
-    for ending in (".zip", ".nii.gz", ".nii"):
-        stem = stem.removesuffix(ending)
+    last = last.rpartition("/")[2]
+    stem = last[:-4] if last.lower().endswith(".zip") else stem_of(last)
     return stem[:100].strip() or "Imported pictures"
 
 

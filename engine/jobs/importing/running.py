@@ -34,20 +34,22 @@ def import_dataset(context: JobContext) -> str:
     """Read the upload and store what it holds; the closing sentence tells how much that was."""
     dataset = records.begin(context)
     context.result("dataset", dataset.id, dataset.name)
+    if sentence := records.closed_before(context, dataset):
+        return sentence
     try:
         with _upload(context) as (path, title), open_upload(path, title=title) as opened:
-            return _import(context, dataset, opened)
+            return _import(context, dataset, opened, path)
     except DatasetError as problem:
         records.fail(context, dataset, str(problem))
         raise
 
 
-def _import(context: JobContext, dataset: Dataset, opened: Opened) -> str:
+def _import(context: JobContext, dataset: Dataset, opened: Opened, path: Path) -> str:
     context.report(None, "Looking at the upload")
     payload = context.payload
     seen = survey_opened(opened, form=str(payload["form"]), plane=payload["plane"])
     if payload["mapping"] is None and seen.needs_confirmation:
-        return records.ask(context, dataset, seen)
+        return records.ask(context, dataset, seen, path=path, title=opened.title)
     rules = _rules(context, dataset, seen)
     dataset = records.importing(context, dataset, seen, rules)
     ledger = Ledger(context.folder / "report.jsonl")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +125,7 @@ def test_every_file_has_its_sentence(tmp_path: Path) -> None:
     context = context_of(tmp_path, zip_of(tmp_path / "x.zip", files), mapping=YES)
     sentence = import_dataset(context)
     assert sentence == (
-        "“x” took 3 pictures, 1 of them repaired; 3 files were refused; "
-        "1 other files were left out."
+        "“x” took 3 pictures, 1 of them repaired; 3 files refused; 1 other file left out."
     )
     lines = lines_of(tmp_path)
     assert lines["images/good.png"][0] == lines["images/bare.png"][0] == "accepted"
@@ -190,7 +192,7 @@ def test_a_stop_in_the_middle_leaves_a_rest(
 def test_kill_9_in_the_middle_of_a_real_import(tmp_path: Path) -> None:
     """The worker starts it again; the dataset comes out whole and only once."""
     workplace = Workplace.at(tmp_path / "home")
-    upload = medseg(tmp_path / "tissue.zip", 150)
+    upload = medseg(tmp_path / "tissue.zip", 80)
     file = open_files(workplace.settings).put(upload, media_type="application/zip")
     tasks = {**SMALL_TASKS, "import_dataset": IMPORT_DATASET}
     queue = Queue(workplace.store, workplace.settings, tasks=tasks)
@@ -206,7 +208,46 @@ def test_kill_9_in_the_middle_of_a_real_import(tmp_path: Path) -> None:
         workplace.close()
     assert (ended.state, ended.error) == ("completed", "")
     assert ended.attempts == 2
-    check_whole(tmp_path / "home", 150)
+    check_whole(tmp_path / "home", 80)
+
+
+def test_the_upload_itself_is_not_kept(tmp_path: Path) -> None:
+    """The ZIP as sent goes when all is stored; a picture that is stored unchanged stays."""
+    context = context_of(tmp_path, medseg(tmp_path / "tissue.zip"), mapping=YES)
+    sentence = import_dataset(context)
+    assert not context.files.exists(context.payload["file"])
+    assert import_dataset(context_of(tmp_path, tmp_path / "tissue.zip", context.job)) == sentence
+    (tmp_path / "one.png").write_bytes(png(picture(9)))
+    single = context_of(tmp_path, tmp_path / "one.png")
+    assert import_dataset(single) == "“one” took 1 picture."
+    assert single.files.exists(single.payload["file"])
+
+
+def test_an_address_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a server on this machine, allowed for this test only; masks are asked about once."""
+    upload = medseg(tmp_path / "tissue.zip")
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{upload.name}?token=secret"
+        with pytest.raises(RequestError, match="private network"):
+            import_dataset(context_of(tmp_path / "no", upload, url=url, file=""))
+        monkeypatch.setattr("engine.datasets.fetching.is_public", lambda _: True)
+        assert "confirm" in import_dataset(context_of(tmp_path, upload, url=url, file=""))
+        server.shutdown()
+    dataset = dataset_of(tmp_path)
+    assert "secret" not in dataset.source
+    again = {**dataset.details["upload"], "mapping": YES, "dataset": dataset.id}
+    assert import_dataset(context_of(tmp_path, upload, **again)) == "“tissue” took 4 pictures."
+    check_whole(tmp_path, 4)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Files of a folder, without a word on the terminal."""
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+        return
 
 
 def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
