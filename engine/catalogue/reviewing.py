@@ -87,24 +87,14 @@ class Reviewing:
     ) -> Page[Waiting]:
         """Return one page of a queue: the least certain first, then those that waited longest."""
         require(actor, "masks.draw")
-        images = self._store.images.read()
-        if which == "mine":
-            chosen = images.where(assigned_to=actor.id)
-        elif which == "unassigned":
-            chosen = images.where(assigned_to=None)
-        else:
-            chosen = images.where(status="to_review")
-        found = [
-            self._waiting(image)
-            for image in self._visible(actor, chosen)
-            if _belongs(image, which) and (SECOND_OF not in image.details or self._lives(image))
-        ]
+        found = [self._waiting(image) for image in self._of_queue(actor, which)]
         found.sort(key=_urgency)
         return page_of(found, page=page, size=size)
 
     def lengths(self, actor: Actor) -> dict[QueueName, int]:
         """Return how many pictures each queue has."""
-        return {name: self.queue(actor, name, size=1).count for name in QUEUES}
+        require(actor, "masks.draw")
+        return {name: len(self._of_queue(actor, name)) for name in QUEUES}
 
     def waiting(self, actor: Actor, image_id: str) -> Waiting:
         """Return one picture with its state.
@@ -250,6 +240,20 @@ class Reviewing:
         return decided
 
     # --- inside --------------------------------------------------------------------------------
+
+    def _of_queue(self, actor: Actor, which: QueueName) -> list[Image]:
+        images = self._store.images.read()
+        if which == "mine":
+            chosen = images.where(assigned_to=actor.id)
+        elif which == "unassigned":
+            chosen = images.where(assigned_to=None)
+        else:
+            chosen = images.where(status="to_review")
+        return [
+            image
+            for image in self._visible(actor, chosen)
+            if _belongs(image, which) and (SECOND_OF not in image.details or self._lives(image))
+        ]
 
     def _waiting(self, image: Image) -> Waiting:
         from engine.catalogue.picture_records import chosen_mask

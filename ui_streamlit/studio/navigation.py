@@ -35,6 +35,7 @@ _TABLE: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     ("datasets", "Datasets", "photo_library", "datasets.view", "Work"),
     ("patients", "Patients", "personal_injury", "patients.view", "Work"),
     ("annotate", "Annotate", "draw", "masks.view", "Work"),
+    ("review", "Review", "fact_check", "masks.draw", "Work"),
     ("cells", "Cells", "bubble_chart", "cells.view", "Work"),
     ("jobs", "Jobs", "list_alt", "jobs.view", "Work"),
     ("monitoring", "Monitoring", "monitor_heart", "monitoring.view", "Operation"),
