@@ -53,8 +53,8 @@ def draw_canvas(
     )
     if may_mark:
         st.caption(
-            "Drag to draw a box. Switch on the pen in the canvas's bar to move, resize, delete or "
-            "rename boxes: click a chosen box again for its name."
+            "Drag to draw a box. Press the pencil (Edit) above the picture's right corner to move, "
+            "resize, delete or rename boxes: click a chosen box again for its name."
         )
     if not may_mark or found.json_data is None:
         return False

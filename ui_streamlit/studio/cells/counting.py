@@ -15,6 +15,7 @@ from engine.cells.differential import differential, more_to_count
 from engine.cells.measuring import measures_of, spread_of
 from engine.store.records import CellAnnotation, Image
 from ui_streamlit.studio.attempts import attempt
+from ui_streamlit.studio.cells.kinds import TABLE
 from ui_streamlit.studio.dialogs import tell
 from ui_streamlit.studio.visits import Visit
 
@@ -41,7 +42,7 @@ def draw_counts(cells: Sequence[CellAnnotation]) -> None:
         for one in differential(counts)
     )
     st.html(
-        "<table><thead><tr><th>Kind</th><th>Count</th><th>Share</th><th>95 % interval</th></tr>"
+        f"{TABLE}<thead><tr><th>Kind</th><th>Count</th><th>Share</th><th>95 % interval</th></tr>"
         f"</thead><tbody>{rows}</tbody></table>"
     )
     more = more_to_count(counts)
@@ -71,7 +72,7 @@ def draw_sizes(here: Visit, image: Image, cells: Sequence[CellAnnotation]) -> No
             )
     if rows:
         st.html(
-            "<table><thead><tr><th>Kind</th><th>Diameter in µm, mean ± deviation</th><th>Range"
+            f"{TABLE}<thead><tr><th>Kind</th><th>Diameter in µm, mean ± deviation</th><th>Range"
             f"</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
         )
 

@@ -11,7 +11,13 @@ from ui_streamlit.studio.attempts import attempt
 from ui_streamlit.studio.dialogs import tell
 from ui_streamlit.studio.visits import Visit
 
-__all__ = ["draw_kinds"]
+__all__ = ["TABLE", "draw_kinds"]
+
+TABLE = (
+    "<style>.lb-cells{border-collapse:collapse}.lb-cells td,.lb-cells th{text-align:left;"
+    'padding:.3rem 1.1rem .3rem 0;vertical-align:top}</style><table class="lb-cells">'
+)
+"""How a table of this page begins."""
 
 
 def draw_kinds(here: Visit) -> None:
@@ -24,7 +30,7 @@ def draw_kinds(here: Visit) -> None:
         for one in found
     )
     st.html(
-        "<table><thead><tr><th>Kind</th><th>Key</th><th>Description</th><th>State</th></tr>"
+        f"{TABLE}<thead><tr><th>Kind</th><th>Key</th><th>Description</th><th>State</th></tr>"
         f"</thead><tbody>{rows}</tbody></table>"
     )
     if not here.may("cells.types"):

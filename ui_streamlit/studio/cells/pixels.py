@@ -59,14 +59,14 @@ def crop_around(picture: Picture, cell: CellAnnotation, colour: str) -> bytes:
     from engine.imaging.pictures import encode_jpeg
 
     box = cell.cell_coordinates
-    reach = 0.5 * max(box.width, box.height) + 6
-    top, left = max(0, int(box.y - reach)), max(0, int(box.x - reach))
-    part = picture[
-        top : int(box.y + box.height + reach) + 1, left : int(box.x + box.width + reach) + 1
-    ]
-    if not part.size:
-        part = picture[:16, :16]
-    factor = _CROP_PX / max(part.shape[:2])
+    half = max(box.width, box.height) + 6
+    side = max(2, round(2 * half))
+    left, top = round(box.x + box.width / 2 - half), round(box.y + box.height / 2 - half)
+    part = np.full((side, side, 3), 255, np.uint8)  # what lies outside of the picture is white
+    y0, x0 = max(0, top), max(0, left)
+    seen = picture[y0 : max(y0, top + side), x0 : max(x0, left + side)]
+    part[y0 - top : y0 - top + seen.shape[0], x0 - left : x0 - left + seen.shape[1]] = seen
+    factor = _CROP_PX / side
     shown = _resized(part, factor)
     first = (round((box.x - left) * factor), round((box.y - top) * factor))
     second = (
