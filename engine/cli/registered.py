@@ -6,6 +6,7 @@ from engine.cli.audit import AUDIT
 from engine.cli.backup import BACKUP
 from engine.cli.cells import CELLS
 from engine.cli.command import Command
+from engine.cli.dataset import DATASET
 from engine.cli.doctor import DOCTOR
 from engine.cli.eyes import EYES
 from engine.cli.files import FILES
@@ -23,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     EYES,
     SPINE,
     CELLS,
+    DATASET,
     PEOPLE,
     AUDIT,
     STORE,

@@ -15,7 +15,7 @@ from engine.datasets.expanding import expanded
 from engine.datasets.opening import Opened, open_upload
 from engine.datasets.sources import form_of
 from engine.datasets.surveying import Survey, survey_opened
-from engine.errors import DatasetError, LightboxError
+from engine.errors import DatasetError, InputError, LightboxError, MissingBackendError
 from engine.imaging.volumes import Plane
 from engine.jobs.importing import records
 from engine.jobs.importing.keeping import Batch, Ledger
@@ -39,7 +39,7 @@ def import_dataset(context: JobContext) -> str:
     try:
         with _upload(context) as (path, title), open_upload(path, title=title) as opened:
             return _import(context, dataset, opened, path)
-    except DatasetError as problem:
+    except InputError as problem:
         records.fail(context, dataset, str(problem))
         raise
 
@@ -129,8 +129,6 @@ def _take_all(
 
 def _is_about_the_file(problem: LightboxError) -> bool:
     """Tell whether one file is at fault; a full disk or a cancelled job stops the whole import."""
-    from engine.errors import InputError, MissingBackendError
-
     return isinstance(problem, InputError | MissingBackendError)
 
 
