@@ -465,7 +465,7 @@ class Patients:
         return user.name if user is not None else "somebody who has left"
 
     def is_busy(self, sample: Sample) -> bool:
-        """Say whether a job for the sample waits or runs; a pending sample may have lost its own."""
+        """Say whether a job waits or runs for it; a pending sample may have lost its job."""
         job = self._store.jobs.read().get(sample.job_id or "")
         return job is not None and job.state in ("pending", "processing", "stuck")
 
