@@ -18,6 +18,7 @@ from engine.catalogue.picture_records import (
     thumbnail,
 )
 from engine.catalogue.picture_views import class_colours, view
+from engine.catalogue.second_readings import require_sighted
 from engine.datasets import checks, manifest
 from engine.datasets.checks import CheckedPicture, Finding
 from engine.datasets.entries import Split
@@ -172,8 +173,15 @@ class Datasets:
         return image
 
     def mask_of(self, actor: Actor, image_id: str) -> Mask | None:
-        """Return the mask of a picture that counts, ``None`` where nobody drew."""
+        """Return the mask of a picture that counts, ``None`` where nobody drew.
+
+        Raises
+        ------
+        NotAllowedError
+            Also for whoever reads the picture a second time, blinded, and has not sent theirs.
+        """
         require(actor, "masks.view")
+        self._require_sighted(actor, image_id)
         return chosen_mask(self._store.masks.read(), image_id)
 
     def thumbnail(self, actor: Actor, image: Image) -> bytes:
@@ -184,7 +192,7 @@ class Datasets:
     def view(self, actor: Actor, image: Image, *, with_mask: bool = True) -> bytes:
         """Return a JPEG of a picture for a page, with the mask that counts laid over it."""
         require(actor, "masks.view" if with_mask else "datasets.view")
-        mask = chosen_mask(self._store.masks.read(), image.id) if with_mask else None
+        mask = self.mask_of(actor, image.id) if with_mask else None
         classes = self._classes_of(image)
         return view(self._store, self._files, image, mask=mask, classes=classes)
 
@@ -361,6 +369,12 @@ class Datasets:
 
     def _dataset(self, dataset_id: str) -> Dataset:
         return self._store.datasets.read()[dataset_id]
+
+    def _require_sighted(self, actor: Actor, image_id: str) -> None:
+        images = self._store.images.read()
+        image = images.get(image_id)
+        if image is not None:
+            require_sighted(images, image, actor)
 
     def _classes_of(self, image: Image) -> tuple[str, ...]:
         dataset = self._store.datasets.read().get(image.dataset_id or "")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
 from engine.catalogue.datasets import STANDARD_CLASSES
+from engine.catalogue.second_readings import require_sighted
 from engine.catalogue.visibility import require_sample
 from engine.errors import NotFoundError, PictureError, RequestError
 from engine.people.permissions import require
@@ -108,6 +109,7 @@ class Images:
         """Return the revisions of a picture's mask, the newest first."""
         require(actor, "masks.view")
         image = self.get(actor, image_id)
+        require_sighted(self._store.images.read(), image, actor)
         found = self._store.masks.read().where(image_id=image.id)
         return tuple(sorted(found, key=lambda mask: mask.revision, reverse=True))
 

@@ -1,4 +1,4 @@
-"""``lightbox dataset``: bring datasets in."""
+"""``lightbox dataset``: bring datasets in; the other steps are in ``dataset_steps``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from engine.cli.command import BAD_INPUT, OUR_FAULT, Command, Document, print_json
+from engine.cli.dataset_steps import add_steps, run_step
 from engine.cli.progress import ProgressLine
 from engine.errors import NotFoundError, RequestError
 from engine.imaging.volumes import Plane
@@ -49,10 +50,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--plane", default="axial", choices=get_args(Plane), help="how volumes are cut"
     )
     bring.add_argument("--json", action="store_true", help="print one JSON document")
+    add_steps(steps)
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    return _import(options, settings)
+    if options.step == "import":
+        return _import(options, settings)
+    return run_step(options, settings)
 
 
 def _import(options: argparse.Namespace, settings: Settings) -> int:
@@ -192,4 +196,9 @@ def _say(job: Job, dataset: Dataset | None, settings: Settings, *, as_json: bool
     return OUR_FAULT if dataset is None or dataset.status != "error" else BAD_INPUT
 
 
-DATASET = Command(name="dataset", help="bring datasets in", add_options=_add_options, run=_run)
+DATASET = Command(
+    name="dataset",
+    help="bring datasets in, list, check and export them",
+    add_options=_add_options,
+    run=_run,
+)

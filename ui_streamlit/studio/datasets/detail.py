@@ -51,7 +51,7 @@ def draw_dataset(here: Visit, dataset_id: str) -> None:
         views["Report"] = lambda: draw_report(here, one.dataset)
     if here.may("datasets.manage"):
         views["Change"] = lambda: _draw_change(here, one)
-    asked = st.segmented_control(
+    asked = st.pills(
         "Part",
         list(views),
         default="Pictures",
