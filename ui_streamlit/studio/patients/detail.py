@@ -43,7 +43,7 @@ def draw_patient(here: Visit, patient_id: str) -> None:
     if shown is not None:
         _draw_change(shown)
     if here.may("samples.add"):
-        draw_sending(patient)
+        draw_sending(here, patient)
     st.subheader("Samples", anchor=False)
     draw_samples(patient.id)
     draw_findings(here, patient)

@@ -10,7 +10,7 @@ from engine.catalogue.sample_pictures import SentPicture, Taken
 from engine.store.records import Patient
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.attempts import attempt
-from ui_streamlit.studio.visits import visit
+from ui_streamlit.studio.visits import Visit, visit
 from ui_streamlit.studio.wording import plain
 
 __all__ = ["draw_sending"]
@@ -20,13 +20,17 @@ _OUTCOME: Final = "patients-sent"
 _ROUND: Final = "patients-round"
 
 
-def draw_sending(patient: Patient) -> None:
+def draw_sending(here: Visit, patient: Patient) -> None:
     """Draw the drop area, and what became of the pictures sent last."""
     with st.expander("Send pictures", icon=":material/add_photo_alternate:"):
         # A new key empties the drop area after its files were taken.
         key = f"patients-files-{patient.id}-{st.session_state.get(_ROUND, 0)}"
         files = st.file_uploader(
-            "Pictures of samples", type=_KINDS, accept_multiple_files=True, key=key
+            "Pictures of samples",
+            type=_KINDS,
+            accept_multiple_files=True,
+            key=key,
+            max_upload_size=here.workbench.settings.max_upload_mb,
         )
         together = st.checkbox("All pictures are of one sample", key="patients-together")
         st.caption(
