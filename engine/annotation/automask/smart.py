@@ -198,5 +198,9 @@ def _up_to_the_edge(
     seeds[sure], seeds[never] = 1, 2
     if not sure.any() or not never.any():
         return kept
-    found = watershed(edges, seeds, mask=reach)  # type: ignore[no-untyped-call]
-    return np.asarray(found == 1)
+    # Only the band in question and the seeds beside it: the rest is decided.
+    open_band = cv2.dilate((seeds == 0).astype(np.uint8), square) > 0
+    found = watershed(  # type: ignore[no-untyped-call]
+        edges, seeds, mask=reach & open_band
+    )
+    return np.asarray((found == 1) | sure)
