@@ -12,14 +12,14 @@ import json
 import math
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.annotation.raster import Box
-from engine.annotation.strokes import TOOLS, Stroke, Tool
+from engine.annotation.strokes import TOOLS, Points, Stroke, Tool, on_grid
 from engine.errors import RequestError
 
 __all__ = ["Drawn", "Seed", "Sheet", "from_canvas", "ink", "sheet_drawing"]
@@ -29,6 +29,7 @@ _Places = NDArray[np.float64]
 _CURVE_STEP_PX: Final = 3.0
 _LONGEST_CURVE: Final = 64
 _STILL_PX: Final = 0.5
+_CLICK_PX: Final = 3.0
 
 
 @final
@@ -56,13 +57,18 @@ class Sheet:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
-    """A click with a tool that finds its area itself, at (x, y) of the picture."""
+    """A click or a path with a tool that finds its area itself, from (x, y) of the picture.
+
+    ``points`` and ``width_px`` are the path; a click has one point.
+    """
 
     tool: Tool
     state: int
     x: float
     y: float
     mark: str
+    points: Points = field(default_factory=lambda: np.zeros((0, 2), np.float32), compare=False)
+    width_px: float = 0.0
 
 
 @final
@@ -158,10 +164,9 @@ def _meant(
     tool: Tool = TOOLS[int(meaning[6])]
     try:
         places = sheet.to_picture(_places(value, sheet.scale))
-        if tool in ("fill", "smart"):
-            x, y = places.mean(axis=0).tolist()
-            return Seed(tool=tool, state=int(meaning[5]), x=x, y=y, mark=mark)
         width = float(value.get("strokeWidth", 1)) * sheet.scale
+        if tool in ("fill", "smart"):
+            return _seed(tool, int(meaning[5]), places, width=width, scale=sheet.scale, mark=mark)
         return Stroke(
             tool=tool,
             state=int(meaning[5]),
@@ -171,6 +176,22 @@ def _meant(
         )
     except (RequestError, TypeError, ValueError, KeyError):
         return None
+
+
+def _seed(
+    tool: Tool, state: int, places: _Places, *, width: float, scale: float, mark: str
+) -> Seed:
+    is_click = float(np.ptp(places, axis=0).max()) < _CLICK_PX * scale
+    start = places.mean(axis=0, keepdims=True) if is_click else places
+    return Seed(
+        tool=tool,
+        state=state,
+        x=float(start[0, 0]),
+        y=float(start[0, 1]),
+        mark=mark,
+        points=on_grid(start),
+        width_px=width,
+    )
 
 
 def _places(value: Mapping[str, Any], scale: float) -> _Places:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from engine.catalogue.second_readings import require_sighted
 from engine.catalogue.visibility import require_sample
-from engine.errors import NotFoundError, PictureError, RequestError
+from engine.errors import NotFoundError, PictureError, RequestError, TooLargeError
 from engine.people.permissions import allowed, require
 from engine.store import new_id, now
 from engine.store.records import Image, Mask
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from engine.store import Store
     from engine.store.files import Files
 
-__all__ = ["Annotations", "Comparison", "Pen", "Standing"]
+__all__ = ["Annotations", "Comparison", "Pen", "Standing", "moved"]
 
 _BOARDS: Final = 3
 _KEPT_BYTES: Final = 500_000_000
 _MOST_CLASSES: Final = 255
+_WAND_PX: Final = 1024
+_MOST_AT_ONCE: Final = 16_000_000
 _STANDARD: Final = ("background", "unhealthy", "healthy")
 
 
@@ -228,6 +230,8 @@ class Annotations:
                 if mark.mark and mark.mark in board.journal.history().marks:
                     continue
                 stroke = self._as_stroke(board, mark)
+                if stroke is None:
+                    continue
                 before = board.journal.history().last
                 board.journal.append(replace(stroke, author=actor.id, tab=tab), tab=tab)
                 new += board.journal.history().last > before
@@ -284,6 +288,15 @@ class Annotations:
             text=f"Stored revision {mask.revision} of a mask.",
         )
         return mask
+
+    def warnings(self, image_id: str, actor: Actor) -> tuple[str, ...]:
+        """Return what looks wrong in the mask as it is now, in sentences; nothing is stopped."""
+        from engine.annotation.validating import validate
+
+        board = self._board(image_id, actor)
+        mask = self.mask(image_id, actor)
+        found = validate(mask, board.mask.shape, names=self.classes(board.image))
+        return tuple(warned.sentence for warned in found)
 
     def restore(self, image_id: str, mask_id: str, actor: Actor, *, tab: str) -> Mask:
         """Go back to a stored mask; what is drawn since can be brought back by undoing this."""
@@ -400,13 +413,15 @@ class Annotations:
                 board.seen = (wanted, board.picture.read(box, width=width, height=height))
         return board.seen[1]
 
-    def _as_stroke(self, board: _Board, mark: Stroke | Seed) -> Stroke:
+    def _as_stroke(self, board: _Board, mark: Stroke | Seed) -> Stroke | None:
         from engine.annotation.raster import connected
         from engine.annotation.runs import Area
         from engine.annotation.strokes import Stroke, on_grid
 
         if isinstance(mark, Stroke):
             return mark
+        if mark.tool == "smart":
+            return self._by_edges(board, mark)
         board.mask.follow(board.journal.history())
         return Stroke(
             tool=mark.tool,
@@ -416,9 +431,55 @@ class Annotations:
             mark=mark.mark,
         )
 
+    def _by_edges(self, board: _Board, seed: Seed) -> Stroke | None:
+        """Return what a smart brush finds along its path, or a wand around its click."""
+        from engine.annotation.automask import smart_brush, wand
+        from engine.annotation.raster import Box
+
+        reach = _WAND_PX if len(seed.points) == 1 else int(seed.width_px) + 32
+        low, high = seed.points.min(axis=0), seed.points.max(axis=0)
+        around = Box(
+            left=int(low[0]) - reach,
+            top=int(low[1]) - reach,
+            right=int(high[0]) + reach,
+            bottom=int(high[1]) + reach,
+        ).cut(Box.whole(board.mask.shape))
+        if around.is_empty:
+            return None
+        picture = self._pixels(board, around)
+        points = seed.points - (around.left, around.top)
+        if len(points) == 1:
+            x, y = points[0].tolist()
+            found = wand(picture, x, y, state=seed.state, mark=seed.mark)
+        else:
+            found = smart_brush(picture, points, seed.width_px, state=seed.state, mark=seed.mark)
+        return None if found is None else moved(found, around.left, around.top)
+
+    def part(
+        self, image_id: str, actor: Actor, box: Box
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the pixels of ``box`` of a picture, ``(h, w, 3)``, and of its mask now."""
+        board = self._board(image_id, actor)
+        if box.width * box.height > _MOST_AT_ONCE:
+            raise TooLargeError(
+                f"This part has {box.width * box.height / 1e6:.0f} megapixels, and at most "
+                f"{_MOST_AT_ONCE / 1e6:.0f} are looked at together; zoom in first."
+            )
+        with board.lock:
+            board.mask.follow(board.journal.history())
+            return self._pixels(board, box), board.mask.pixels[box.part].copy()
+
+    def _pixels(self, board: _Board, box: Box) -> NDArray[np.uint8]:
+        """Return the picture's own pixels; leaves what the page looks at in its place."""
+        seen = board.seen
+        pixels = self._seen(board, box, box.width, box.height)
+        board.seen = seen
+        return pixels
+
     def _stored(self, board: _Board, actor: Actor, *, comment: str, for_review: bool) -> Mask:
         import json
 
+        from engine.annotation.automask.provenance import AUTO
         from engine.imaging import masks
 
         pixels = board.mask.pixels
@@ -435,7 +496,9 @@ class Annotations:
         with self._store.transaction("masks", "images") as changes:
             before = changes["masks"].where(image_id=board.image.id)
             parent = max(before, key=lambda mask: mask.revision, default=None)
-            by_hand = parent is None or parent.origin == "human"
+            by_hand = (parent is None or parent.origin == "human") and not any(
+                what.stroke is not None and what.stroke.mark.startswith(AUTO) for what in done
+            )
             mask: Mask = changes["masks"].put(
                 Mask(
                     id=new_id(),
@@ -469,6 +532,17 @@ class Annotations:
         if not name:
             return self.mask(board.image.id, actor)
         return self._load(board.image, self._revision(board.image.id, name).sha256)
+
+
+def moved(stroke: Stroke, right: int, down: int) -> Stroke:
+    """Return a stroke found in a part of a picture as one of the whole."""
+    area = stroke.area
+    if area is not None:
+        area = replace(area, left=area.left + right, top=area.top + down)
+    points = stroke.points.copy()
+    points[:, 0] += right
+    points[:, 1] += down
+    return replace(stroke, points=points, area=area)
 
 
 def _counts(mask: NDArray[np.uint8]) -> dict[int, int]:

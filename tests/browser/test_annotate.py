@@ -101,7 +101,10 @@ def kept(bench: Workbench, image: str, strokes: int) -> list[Stroke]:
     """Wait until that many strokes are kept, and return them."""
     end = time.monotonic() + 30
     while bench.annotation.standing(image, VISITOR).strokes != strokes:
-        assert time.monotonic() < end, bench.annotation.standing(image, VISITOR)
+        assert time.monotonic() < end, [
+            what.stroke and what.stroke.points[0].tolist()
+            for what in bench.annotation._board(image, VISITOR).journal.history().done
+        ]
         time.sleep(0.05)
     history = bench.annotation._board(image, VISITOR).journal.history()
     return [what.stroke for what in history.done if what.stroke]
@@ -251,7 +254,7 @@ def test_a_server_killed_in_the_middle_of_a_stroke(
 ) -> None:
     """Strokes that were finished are there for the next server; this is the last test here."""
     image = add_picture(bench, "killed", side=320)
-    page = browser.new_page()
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
     page.goto(f"{studio.url}/studio/annotate?image={image}", timeout=READY_MS)
     ready(page)
     for number in range(3):

@@ -12,7 +12,15 @@ import pytest
 from engine.annotation.canvas_objects import Seed
 from engine.annotation.raster import Box
 from engine.annotation.strokes import Stroke
-from engine.errors import BusyError, NotAllowedError, NotFoundError, PictureError, RequestError
+from engine.catalogue.proposing import accept, propose, shown
+from engine.errors import (
+    BusyError,
+    NotAllowedError,
+    NotFoundError,
+    PictureError,
+    RequestError,
+    TooLargeError,
+)
 from engine.imaging import masks, pictures
 from engine.people.actors import Actor
 from engine.settings import Settings
@@ -208,3 +216,80 @@ def test_the_view_shows_the_mask_over_the_picture(bench: Workbench) -> None:
     shown = pictures.decode(bench.annotation.view("p", ANN, box, **asked))
     assert shown.shape == (60, 80, 3)
     assert shown[20, 20, 0] > 150 > shown[20, 60, 0]
+
+
+def put_two_tones(bench: Workbench) -> None:
+    """Make the picture ``q``: pink left of column 60, white right of it."""
+    pixels = np.full((90, 120, 3), 245, np.uint8)
+    pixels[:, :60] = (200, 90, 150)
+    kept = bench.files.put(pictures.encode_png(pixels), media_type="image/png")
+    image = Image(
+        id="q",
+        name="q.png",
+        sha256=kept.sha256,
+        media_type="image/png",
+        width_px=120,
+        height_px=90,
+    )
+    with bench.store.images.transaction() as images:
+        images.put(image)
+    bench.annotation.take("q", ANN, "t", is_open=lambda _: True)
+
+
+def test_a_smart_click_finds_what_looks_alike(bench: Workbench) -> None:
+    """A click and a path with the smart brush keep to the edge between the two tones."""
+    put_two_tones(bench)
+    click = np.array([[30, 45]], np.float32)
+    seed = Seed(tool="smart", state=1, x=30, y=45, mark="c", points=click, width_px=20)
+    assert bench.annotation.draw("q", ANN, [seed], tab="t") == 1
+    mask = bench.annotation.mask("q", ANN)
+    assert (mask[5:85, 5:55] == 1).all()
+    assert (mask[:, 65:] == 255).all()
+    path = np.array([[50, 20], [50, 60]], np.float32)
+    along = Seed(tool="smart", state=2, x=50, y=20, mark="d", points=path, width_px=40)
+    assert bench.annotation.draw("q", ANN, [along], tab="t") == 1
+    mask = bench.annotation.mask("q", ANN)
+    assert mask[40, 50] == 2
+    assert (mask[:, 65:] == 255).all()
+
+
+def test_a_proposal_for_a_part_is_taken_over_where_nobody_drew(bench: Workbench) -> None:
+    """Learned from two scribbles in a part: only that part changes, and undo takes it back."""
+    put_two_tones(bench)
+    scribbles = [
+        Stroke(tool="brush", state=1, points=np.array([[40, 30], [50, 60]]), width_px=5),
+        Stroke(tool="brush", state=2, points=np.array([[75, 30], [80, 60]]), width_px=5),
+    ]
+    bench.annotation.draw("q", ANN, scribbles, tab="t")
+    before = bench.annotation.mask("q", ANN)
+    box = Box(left=30, top=10, right=100, bottom=80)
+    found = propose(bench.annotation, "q", ANN, box, way="scribbles", state=1)
+    np.testing.assert_array_equal(bench.annotation.mask("q", ANN), before)
+    asked = {"colours": {1: (250, 0, 0)}, "width": 70, "height": 70}
+    assert pictures.decode(shown(bench.annotation, found, ANN, **asked)).shape == (70, 70, 3)
+    assert accept(bench.annotation, found, ANN, tab="t", state=1) == 1
+    assert accept(bench.annotation, found, ANN, tab="t") == 1
+    mask = bench.annotation.mask("q", ANN)
+    assert (mask[12:78, 32:56] == 1).all()
+    assert (mask[12:78, 64:98] == 2).all()
+    outside = np.ones(mask.shape, bool)
+    outside[box.part] = False
+    assert (mask[outside] == 255).all()
+    assert bench.annotation.save("q", ANN, tab="t").origin == "edited"
+    bench.annotation.undo("q", ANN, tab="t")
+    bench.annotation.undo("q", ANN, tab="t")
+    np.testing.assert_array_equal(bench.annotation.mask("q", ANN), before)
+    assert bench.annotation.warnings("q", ANN) is not None
+
+
+def test_proposals_are_refused_with_a_reason(bench: Workbench) -> None:
+    """Without scribbles, without the right, or for too much at once there is no proposal."""
+    put_two_tones(bench)
+    box = Box(left=0, top=0, right=120, bottom=90)
+    with pytest.raises(RequestError, match="two"):
+        propose(bench.annotation, "q", ANN, box, way="scribbles", state=1)
+    with pytest.raises(NotAllowedError, match="draw masks"):
+        propose(bench.annotation, "q", UPLOADER, box, way="tissue", state=1)
+    vast = Box(left=0, top=0, right=9000, bottom=9000)
+    with pytest.raises(TooLargeError, match="zoom in first"):
+        propose(bench.annotation, "q", ANN, vast, way="tissue", state=1)

@@ -14,7 +14,7 @@ from engine.catalogue.annotation import Pen, Standing
 from engine.store.records import Image
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.annotate.choices import Choices, colours_of, draw_choices, draw_view
-from ui_streamlit.studio.annotate.sheets import change, draw_zoom, settle, sheet_for
+from ui_streamlit.studio.annotate.sheets import again, change, draw_zoom, settle, sheet_for
 from ui_streamlit.studio.attempts import attempt
 from ui_streamlit.studio.dialogs import Question, ask
 from ui_streamlit.studio.visits import Visit, live, visit
@@ -62,7 +62,7 @@ def draw_board(image: Image, width: int) -> None:
         with st.container(key="lb-canvas"):
             result = _canvas(here, image, sheet, choices, classes)
         if _take_in(here, result):
-            st.rerun(scope="fragment")
+            again()
         _renew(choices, result)
         draw_zoom(image, sheet)
         _draw_count(here, image)

@@ -12,7 +12,15 @@ from engine.annotation.canvas_objects import ink
 from engine.annotation.strokes import Tool
 from engine.imaging.palettes import OKABE_ITO, Colour, colour_of, to_hex
 
-__all__ = ["NOT_ANNOTATED", "Choices", "colours_of", "draw_choices", "draw_view", "label_of"]
+__all__ = [
+    "NOT_ANNOTATED",
+    "Choices",
+    "chosen_state",
+    "colours_of",
+    "draw_choices",
+    "draw_view",
+    "label_of",
+]
 
 NOT_ANNOTATED: Final = 255
 
@@ -23,6 +31,7 @@ _TOOLS: Final[tuple[tuple[Tool, str, str, str], ...]] = (
     ("rectangle", "Rectangle", "rectangle", "X"),
     ("lasso", "Lasso", "lasso_select", "L"),
     ("fill", "Fill", "format_color_fill", "F"),
+    ("smart", "Smart brush", "auto_fix_high", "M"),
 )
 _MODES: Final = {
     "brush": "freedraw",
@@ -31,6 +40,7 @@ _MODES: Final = {
     "polygon": "polygon",
     "rectangle": "rect",
     "fill": "point",
+    "smart": "freedraw",
 }
 _STANDARD: Final = {"background": "blue", "unhealthy": "vermillion", "healthy": "bluish green"}
 _SIZES: Final = (1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 300, 400)
@@ -38,6 +48,7 @@ _TOOL, _STATE = "annotate-tool", "annotate-state"
 _SIZE, _OPACITY, _SHOWN = "annotate-size", "annotate-opacity", "annotate-shown"
 _INK: Final = 0.5
 _KEYS: Final = 9
+_WIDE: Final = ("brush", "eraser", "smart")
 _GREY: Final = (250, 250, 250)
 
 
@@ -67,7 +78,12 @@ class Choices:
 
     def width(self, scale: float) -> float:
         """Return the width of a line on a surface with ``scale`` pixels of the picture each."""
-        return max(0.1, self.size_px / scale) if self.tool in ("brush", "eraser") else 2.0
+        return max(0.1, self.size_px / scale) if self.tool in _WIDE else 2.0
+
+
+def chosen_state() -> int:
+    """Return the state that the pen is set to."""
+    return int(st.session_state.get(_STATE, 1))
 
 
 def colours_of(classes: tuple[str, ...]) -> dict[int, Colour]:

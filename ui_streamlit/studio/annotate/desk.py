@@ -13,6 +13,7 @@ from ui_streamlit.studio.annotate.board import (
     pen_of,
     watch_pen,
 )
+from ui_streamlit.studio.annotate.proposals import draw_proposals
 from ui_streamlit.studio.annotate.revisions import draw_revisions, draw_saving
 from ui_streamlit.studio.annotate.width import page_width
 from ui_streamlit.studio.pieces import heading
@@ -36,6 +37,7 @@ def draw_desk(here: Visit, image_id: str) -> None:
     note_pen(pen)
     if pen.is_mine:
         draw_board(image, width)
+        draw_proposals(here, image, width)
         draw_saving(here, image)
     else:
         draw_reading(image, width, pen)

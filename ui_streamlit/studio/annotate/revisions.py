@@ -18,6 +18,7 @@ from ui_streamlit.studio.visits import Visit
 __all__ = ["draw_revisions", "draw_saving"]
 
 _SHOWN = 12
+_WARNED = "annotate-warned"
 _STATES = {"draft": "Draft", "submitted": "For review", "approved": "Approved"}
 _ORIGINS = {
     "human": "drawn by hand",
@@ -37,13 +38,23 @@ def draw_saving(here: Visit, image: Image) -> None:
             comment = st.text_input("Comment", max_chars=2000, placeholder="What is new")
             for_review = st.checkbox("Ready for review")
             wanted = st.form_submit_button("Save the revision", type="primary")
+        _draw_warnings(image)
         if wanted:
             with attempt():
                 mask = here.workbench.annotation.save(
                     image.id, here.actor, tab=tab(), comment=comment, for_review=for_review
                 )
+                warned = here.workbench.annotation.warnings(image.id, here.actor)
+                st.session_state[_WARNED] = (image.id, warned)
                 tell(f"Revision {mask.revision} is stored.")
                 st.rerun()
+
+
+def _draw_warnings(image: Image) -> None:
+    """Say what looked odd in the revision that was stored last; it is stored all the same."""
+    of, sentences = st.session_state.get(_WARNED, ("", ()))
+    if of == image.id and sentences:
+        st.warning("\n".join(f"- {wording.plain(text)}" for text in sentences[:_SHOWN]))
 
 
 def draw_revisions(here: Visit, image: Image, *, may_draw: bool) -> None:
@@ -121,4 +132,6 @@ def _draw_comparison(here: Visit, image: Image, found: tuple[Mask, ...]) -> None
 
 
 def _author(here: Visit, mask: Mask) -> str:
-    return name_of(here, mask.author) if mask.author else "unknown"
+    if not mask.author or mask.origin == "drawn":
+        return mask.author or "unknown"
+    return name_of(here, mask.author)

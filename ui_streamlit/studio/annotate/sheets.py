@@ -11,12 +11,13 @@ from secrets import token_hex
 from typing import Final
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.annotation.canvas_objects import Sheet
 from engine.annotation.raster import Box
 from engine.store.records import Image
 
-__all__ = ["WORDS", "change", "draw_zoom", "settle", "sheet_for"]
+__all__ = ["WORDS", "again", "change", "draw_zoom", "settle", "sheet_for"]
 
 _SHEET, _WANTED = "annotate-sheet", "annotate-wanted"
 _LATE_S: Final = 0.4
@@ -57,7 +58,14 @@ def settle(image: Image, page_width: int) -> None:
     # A stroke that arrives meanwhile runs this part of the page anew, and this line is not met.
     st.empty()
     _lay(image.id, wanted, page_width)
-    st.rerun(scope="fragment")
+    again()
+
+
+def again() -> None:
+    """Draw the board again: alone where it is being drawn alone, else with the page around it."""
+    context = get_script_run_ctx()
+    is_alone = context is not None and bool(context.fragment_ids_this_run)
+    st.rerun(scope="fragment" if is_alone else "app")
 
 
 def draw_zoom(image: Image, sheet: Sheet) -> None:

@@ -1,0 +1,99 @@
+"""Auto-mask: proposals for the part that is seen, looked at first, then taken over or not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from engine.catalogue.proposing import Proposed, Way, accept, propose, shown
+from engine.store.records import Image
+from ui_streamlit.studio.annotate.board import tab
+from ui_streamlit.studio.annotate.choices import chosen_state, colours_of, label_of
+from ui_streamlit.studio.annotate.sheets import change, sheet_for
+from ui_streamlit.studio.attempts import attempt
+from ui_streamlit.studio.dialogs import tell
+from ui_streamlit.studio.pieces import card
+from ui_streamlit.studio.visits import Visit
+from ui_streamlit.studio.wording import percent
+
+__all__ = ["draw_proposals"]
+
+_KEY: Final = "annotate-proposed"
+_BUTTONS: Final[tuple[tuple[Way, str, str], ...]] = (
+    ("scribbles", "Learn from my scribbles", "school"),
+    ("tissue", "Find tissue", "blur_on"),
+    ("stain", "Find what is stained", "colorize"),
+    ("gaps", "Close gaps", "join_inner"),
+)
+
+
+def draw_proposals(here: Visit, image: Image, width: int) -> None:
+    """Draw the buttons that ask for a proposal, and the proposal there is."""
+    with card("proposals"):
+        st.subheader("Auto-mask", anchor=False)
+        st.caption(
+            "For the part that you see. To teach, paint a little of at least two states first. "
+            "What is found by stain gets the state that is chosen above."
+        )
+        with st.container(horizontal=True, gap="xsmall"):
+            for way, label, icon in _BUTTONS:
+                if st.button(label, icon=f":material/{icon}:", key=f"annotate-way-{way}"):
+                    _propose(here, image, width, way)
+        proposed = st.session_state.get(_KEY)
+        if isinstance(proposed, Proposed) and proposed.image_id == image.id:
+            _draw_proposed(here, image, width, proposed)
+
+
+def _propose(here: Visit, image: Image, width: int, way: Way) -> None:
+    st.session_state.pop(_KEY, None)
+    with attempt(), st.spinner("Looking …"):
+        state = min(chosen_state(), len(here.workbench.annotation.classes(image)) - 1)
+        st.session_state[_KEY] = propose(
+            here.workbench.annotation,
+            image.id,
+            here.actor,
+            sheet_for(image, width).box,
+            way=way,
+            state=state,
+        )
+
+
+def _draw_proposed(here: Visit, image: Image, width: int, proposed: Proposed) -> None:
+    annotation, proposal = here.workbench.annotation, proposed.proposal
+    classes = annotation.classes(image)
+    st.markdown(proposal.sentence)
+    if proposal.uncertainty is not None:
+        st.caption(f"Doubt: {percent(proposal.doubt)} on average. Paint next in the yellow frame.")
+    sheet = sheet_for(image, width)
+    small = min(sheet.width, 480)
+    high = max(1, round(small * proposed.box.height / proposed.box.width))
+    seen = shown(
+        annotation, proposed, here.actor, colours=colours_of(classes), width=small, height=high
+    )
+    st.image(seen, width=small, alt="The proposal")
+    with st.container(horizontal=True, gap="xsmall"):
+        if st.button("Accept all", type="primary", key="annotate-accept"):
+            _accept(here, proposed, None, classes)
+        for state in proposal.states:
+            if state < len(classes) and st.button(
+                f"Accept {label_of(state, classes).lower()}", key=f"annotate-accept-{state}"
+            ):
+                _accept(here, proposed, state, classes)
+        if proposed.next_box is not None and st.button("Paint here next", key="annotate-next"):
+            change(proposed.next_box)
+            st.rerun()
+        if st.button("Discard", key="annotate-discard"):
+            del st.session_state[_KEY]
+            st.rerun()
+
+
+def _accept(here: Visit, proposed: Proposed, state: int | None, classes: tuple[str, ...]) -> None:
+    with attempt():
+        drawn = accept(here.workbench.annotation, proposed, here.actor, tab=tab(), state=state)
+        what = "the proposal" if state is None else label_of(state, classes).lower()
+        tell(f"Took over {what}; undo takes it back." if drawn else "All of it was annotated.")
+        if state is None:
+            del st.session_state[_KEY]
+        change()
+        st.rerun()
