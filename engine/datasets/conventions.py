@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.datasets.levels import Levels, levels_of, pooled, snapped
+from engine.datasets.levels import Levels, levels_of, pooled, present, snapped
 from engine.datasets.mask_files import RawMask, label_key, label_of
 from engine.errors import DatasetError, RequestError
 from engine.imaging import masks
@@ -183,8 +183,7 @@ def apply(
     repairs = list(raw.repairs)
     known = {label_of(key): key for key in mapping if key != _OTHER}
     labels = raw.labels
-    present = np.unique(labels)
-    strange = [int(label) for label in present if int(label) not in known]
+    strange = [label for label in present(labels) if label not in known]
     if strange and _OTHER in mapping:
         strange = [0] if 0 in strange else []
     if strange:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, final
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.datasets.mask_files import RawMask
 from engine.errors import DatasetError
 
-__all__ = ["Levels", "levels_of", "pooled", "snapped"]
+__all__ = ["Levels", "levels_of", "pooled", "present", "snapped"]
 
 _INSIDE_SHARE: Final = 0.15  # of a meant level's pixels, at least, have four equal neighbours
 _LARGE_SHARE: Final = 0.05  # of all pixels: meant, however thin
@@ -37,9 +37,8 @@ def levels_of(sample: Sequence[RawMask]) -> Levels:
     """Return the levels of masks that hold numbers, or colours passed through :func:`pooled`."""
     total: dict[int, int] = {}
     inside: dict[int, int] = {}
-    most_in_one = 0
     for raw in sample:
-        most_in_one = max(most_in_one, _count(raw.labels, total, inside))
+        _count(raw.labels, total, inside)
     everything = sum(total.values())
     is_lossy = any(raw.is_lossy for raw in sample)
     firm = sorted(
@@ -98,13 +97,29 @@ def snapped(raw: RawMask, firm: Sequence[int]) -> tuple[NDArray[np.int32], int]:
     return _nearest_pixel(labels, is_known), moved
 
 
-def _count(labels: NDArray[np.int32], total: dict[int, int], inside: dict[int, int]) -> int:
-    values, counts = np.unique(labels, return_counts=True)
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        total[value] = total.get(value, 0) + count
-    for value, count in zip(*_inner(labels), strict=True):
-        inside[value] = inside.get(value, 0) + count
-    return len(values)
+def present(labels: NDArray[np.int32]) -> list[int]:
+    """Return the labels that occur, in order; needs little memory beside the mask."""
+    found: set[int] = set()
+    for rows in _bands(labels.shape):
+        found.update(np.unique(labels[rows]).tolist())
+    return sorted(found)
+
+
+def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield slices of rows of about four million pixels."""
+    step = max(3, 4_000_000 // max(1, shape[1]))
+    return (slice(start, start + step) for start in range(0, shape[0], step))
+
+
+def _count(labels: NDArray[np.int32], total: dict[int, int], inside: dict[int, int]) -> None:
+    for rows in _bands(labels.shape):
+        values, counts = np.unique(labels[rows], return_counts=True)
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            total[value] = total.get(value, 0) + count
+        if rows.start and len(labels[rows]) < 3:
+            continue  # the last rows of a larger mask: nothing of them has four neighbours here
+        for value, count in zip(*_inner(labels[rows]), strict=True):
+            inside[value] = inside.get(value, 0) + count
 
 
 def _inner(labels: NDArray[np.int32]) -> tuple[list[int], list[int]]:

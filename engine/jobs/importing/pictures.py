@@ -14,6 +14,7 @@ from engine.datasets.entries import Entry, FileOutcome
 from engine.datasets.labelling import boxes_of, mask_of
 from engine.datasets.taking import Taken, take_picture, thumbnail
 from engine.imaging import masks
+from engine.imaging.headers import read_header
 from engine.jobs.importing.keeping import Kept
 from engine.store.records import CellAnnotation, CellCoordinates, Image, Mask
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from engine.store.records import Dataset
 
 __all__ = ["Rules", "kept_of"]
+
+_BASE_MB, _BYTES_PER_PIXEL = 100.0, 15.0  # picture, levels, mask and its labels: measured
 
 
 @final
@@ -43,7 +46,10 @@ def kept_of(
     LightboxError
         When the picture or its labels cannot be taken; nothing refers to what was stored then.
     """
-    taken = take_picture(entry.image.read())
+    data = entry.image.read()
+    need_mb = _BASE_MB + _BYTES_PER_PIXEL * read_header(data).pixels / 1e6
+    context.guard_step(need_mb, what="reading the next picture")
+    taken = take_picture(data)
     taken = replace(taken, removed=(*entry.image.removed, *taken.removed))
     size = (taken.height_px, taken.width_px)
     mask, mended = mask_of(entry.labels, mapping=rules.mapping, classes=rules.classes, size=size)

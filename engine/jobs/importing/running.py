@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["import_dataset"]
 
-_STEP_MB = 400.0
-
 
 def import_dataset(context: JobContext) -> str:
     """Read the upload and store what it holds; the closing sentence tells how much that was."""
@@ -108,7 +106,6 @@ def _take_all(
         if isinstance(at.item, FileOutcome):
             batch.add(at.number, at.item)
             continue
-        context.guard_step(_STEP_MB, what="reading the next picture")
         try:
             kept, line = kept_of(context, dataset, at.item, rules, image_id)
         except LightboxError as problem:

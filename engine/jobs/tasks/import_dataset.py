@@ -26,7 +26,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "plane": "axial",
 }
 _LONGEST: Final = {"filename": 200, "name": 120, "dataset": 64, "form": 40, "url": 4000}
-_PICTURE_MB: Final = 900.0  # 81 megapixels: file, samples, picture and levels, measured
+_PICTURE_MB: Final = 700.0  # up to 40 megapixels; before a larger one free memory is asked again
 
 
 def _checked(payload: Payload) -> dict[str, Any]:
