@@ -32,10 +32,10 @@ def draw_comparison(here: Visit, image: Image) -> None:
     found = readings.compare(here.actor, image.id)
     first, second, apart = readings.pictures(found, colours_of(found.classes))
     one, two = (wording.plain(name_of(here, mask.author)) for mask in (found.first, found.second))
-    with st.container(horizontal=True, gap="small"):
-        st.image(first, caption=f"First: {one}", width=340, alt="First reading")
-        st.image(second, caption=f"Second: {two}", width=340, alt="Second reading")
-        st.image(apart, caption="Where they differ (white)", width=340, alt="Difference")
+    with st.grid(min_column_width=240, gap="small"):
+        st.image(first, caption=f"First: {one}", width="stretch", alt="First reading")
+        st.image(second, caption=f"Second: {two}", width="stretch", alt="Second reading")
+        st.image(apart, caption="Where they differ (white)", width="stretch", alt="Difference")
     _draw_figures(found)
     _draw_choice(here, image)
 

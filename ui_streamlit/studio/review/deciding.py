@@ -59,10 +59,11 @@ def _draw_look(here: Visit, waiting: Waiting) -> None:
     reviewing, image = here.workbench.reviewing, waiting.image
     classes = reviewing.second_readings.classes(image)
     look = reviewing.look(here.actor, image.id, colours=colours_of(classes))
-    with st.container(horizontal=True, gap="small"):
-        st.image(look.plain, caption="Picture", width=420, alt=image.name)
+    with st.grid(min_column_width=280, gap="small"):
+        st.image(look.plain, caption="Picture", width="stretch", alt=image.name)
         if waiting.mask is not None:
-            st.image(look.marked, caption="With its mask", width=420, alt=f"{image.name}, mask")
+            name = f"{image.name}, mask"
+            st.image(look.marked, caption="With its mask", width="stretch", alt=name)
     if waiting.mask is not None:
         _draw_facts(here, waiting.mask, look.shares)
         for sentence in look.warnings:
@@ -73,7 +74,7 @@ def _draw_facts(here: Visit, mask: Mask, shares: dict[str, float]) -> None:
     parts = [f"{wording.plain(name)} {wording.percent(share)}" for name, share in shares.items()]
     st.markdown(
         f"Revision {mask.revision} by {wording.plain(name_of(here, mask.author))}, "
-        f"{wording.moment(mask.at)}. {', '.join(parts)} of what is annotated."
+        f"{wording.moment(mask.at)}. Of what is annotated: {', '.join(parts)}."
     )
     if mask.comment:
         st.markdown(f"“{wording.plain(mask.comment)}”")

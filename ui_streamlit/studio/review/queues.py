@@ -74,7 +74,7 @@ def _draw_row(here: Visit, waiting: Waiting, which: QueueName) -> None:
         with st.container(gap="xxsmall"):
             st.markdown(f"**{wording.plain(image.name)}**")
             _draw_facts(here, waiting)
-            with st.container(horizontal=True, gap="small"):
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 _draw_doing(here, waiting, which)
 
 
