@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --ret
 CODE   := engine api ui_gradio ui_streamlit app.py tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test run test check format lint types lock screenshots clean
+.PHONY: help install install-test run test test-all check format lint types lock screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,9 @@ run: install ## Install into .venv and serve everything at http://localhost:7860
 
 test: install-test ## Install what tests need and run them all
 	@$(BIN)/python -m pytest $(TESTS)
+
+test-all: install-test ## Run every test, also the slow ones that have a quicker sibling
+	@$(BIN)/python -m pytest $(TESTS) --thorough
 
 check: install-test ## Format, lint, types, tests: run before each landing
 	$(BIN)/ruff format --check $(CODE)

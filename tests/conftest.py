@@ -16,6 +16,23 @@ import httpx
 import pytest
 
 from tests.processes import note_earlier
+from tests.tiers import is_thorough
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--thorough``: also the slow tests that have a quicker sibling."""
+    parser.addoption("--thorough", action="store_true", help="run every test (make test-all)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the thorough tests, unless they, or files of them, were asked for."""
+    asked = [part for part in config.args if ".py" in part]
+    if config.getoption("--thorough") or asked:
+        return
+    left_out = [item for item in items if is_thorough(item.nodeid)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not is_thorough(item.nodeid)]
 
 
 @pytest.fixture(autouse=True)

@@ -194,12 +194,13 @@ def test_each_page_by_its_address_on_desk_and_phone(open_page: Open, name: str) 
     known = next(one for one in PAGES if one.name == name)
     expect(page.locator("h1")).to_have_text("Studio" if name == "home" else known.title)
     assert "Streamlit" not in page.title()
+    page.set_viewport_size({"width": 390, "height": 844})
     for scheme, ground in (("light", "rgb(246, 249, 250)"), ("dark", "rgb(15, 23, 27)")):
-        page.set_viewport_size({"width": 390, "height": 844})
-        page.emulate_media(color_scheme=scheme)
-        page.reload()
-        page.wait_for_selector("h1")
-        page.wait_for_timeout(1000)
+        if scheme == "dark":  # light is what it opened in
+            page.emulate_media(color_scheme="dark")
+            page.reload()
+            page.wait_for_selector("h1")
+        page.wait_for_timeout(800)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         app = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
         assert page.evaluate(app) == ground

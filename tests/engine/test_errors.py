@@ -28,6 +28,7 @@ def test_codes_are_stable_and_distinct() -> None:
     assert len(set(codes)) == len(codes)
     assert set(codes) == {
         "bad_backup",
+        "bad_dataset",
         "bad_input",
         "bad_model",
         "bad_picture",

@@ -15,7 +15,7 @@ from benchmarks import numbering_audit as bench
 from engine.spine.audit import apply_correction, audit_numbering
 from engine.spine.vertebrae import REGULAR_LABELS
 
-SPINES, CLEAN_SPINES = 50, 200
+SPINES, CLEAN_SPINES = 30, 100
 
 
 @pytest.fixture(scope="module")
