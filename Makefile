@@ -20,7 +20,7 @@ run: install ## Install into .venv and serve everything at http://localhost:7860
 test: install-test ## Install what tests need and run them all
 	@$(BIN)/python -m pytest $(TESTS)
 
-test-all: install-test ## Run every test, also the slow ones that have a quicker sibling
+test-all: install-test ## Run every test, also the slow ones (tests/tiers.py)
 	@$(BIN)/python -m pytest $(TESTS) --thorough
 
 check: install-test ## Format, lint, types, tests: run before each landing

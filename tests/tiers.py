@@ -1,4 +1,4 @@
-"""Which tests only ``make test-all`` runs: the slow ones whose behaviour a quicker one also covers.
+"""Which tests only ``make test-all`` runs: slow ones, most of which a quicker test mostly covers.
 
 ``make test`` has to end within 15 minutes on two cores.
 """
