@@ -16,6 +16,7 @@ LAYERS = [
     ["engine.errors", "engine.settings", "engine.shipped"],
     ["engine.imaging", "engine.home"],
     ["engine.memory_guard", "engine.gradcam", "engine.inference"],
+    ["engine.segmentation"],
     [
         *("engine.training", "engine.eyes", "engine.spine", "engine.cells"),
         *("engine.datasets", "engine.annotation"),
@@ -156,6 +157,7 @@ def test_the_engine_never_imports_a_user_interface_library() -> None:
     [
         *("engine", "engine.settings", "engine.cli", "app"),
         *("engine.eyes", "engine.spine", "engine.spine.runner", "engine.spine.worker"),
+        *("engine.segmentation", "engine.training"),
         *("engine.store", "engine.people", "engine.backups", "engine.jobs", "engine.monitoring"),
         *("engine.workbench", "api"),
     ],
