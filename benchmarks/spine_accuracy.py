@@ -2,8 +2,10 @@
 
 ``python -m benchmarks.spine_accuracy [--data DIR] [--phantoms N] [--seed S] [--model DIR]``
 
-Two kinds of cases, never mixed. CTs of people from a folder with label maps (``DIR/ct``; left out
+Three kinds of cases, never mixed. CTs of people from a folder with label maps (``DIR/ct``; left out
 with a sentence when it is not there): few, and label maps are partly other programs' output.
+Vertebrae of people in drawn tissue (``DIR/ct/verse_masks_only``, see :mod:`.people_shapes`): real
+shapes of necks, chests and loins, but without ribs, sacrum and skull.
 Drawn patients (phantoms): many, of every field of view, with exact truth; but the network learnt
 from such drawings, so their figures are upper bounds.
 
@@ -25,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from benchmarks.people_shapes import painted_people
 from engine.imaging.volume_files import read_volume
 from engine.imaging.volumes import Volume
 from engine.inference.intervals import wilson
@@ -122,6 +125,7 @@ def main() -> int:
     given = parser.parse_args()
     segmenter = EmbeddedSegmenter(Settings.from_env(), model=given.model)
     people = _people(segmenter, given.data / "ct", details=given.details)
+    _shapes(segmenter, given.data / "ct" / "verse_masks_only", details=given.details)
     _phantoms(segmenter, given.phantoms, given.seed, details=given.details)
     if people is None:
         return 0
@@ -157,6 +161,20 @@ def _people(segmenter: EmbeddedSegmenter, folder: Path, *, details: bool) -> Cou
         total.add(_case(segmenter, name, volume, truth, details=details))
     _summary("all", total)
     return total
+
+
+def _shapes(segmenter: EmbeddedSegmenter, folder: Path, *, details: bool) -> None:
+    if not folder.is_dir():
+        return
+    print("\nVertebrae of people in drawn tissue, without ribs, sacrum and skull")
+    total = Count()
+    for name, volume, centres, whole in painted_people(folder):
+        truth = tuple(
+            Truth(label=label, centre_mm=centre, whole=label in whole)
+            for label, centre in centres.items()
+        )
+        total.add(_case(segmenter, name, volume, truth, details=details))
+    _summary("all", total)
 
 
 def _phantoms(segmenter: EmbeddedSegmenter, count: int, seed: int, *, details: bool) -> None:
