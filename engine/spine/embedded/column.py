@@ -3,7 +3,9 @@
 Dynamic programming over pairs of hills, from the head down. A row is worth its hills (heat, and
 spine around them) and pays for sharp bends, uneven distances, and stretches without spine between
 two bodies; so ribs, hips and the table do not get in, and a weak hill between two strong ones
-does. Where a distance is two levels long the body between is looked for again with less demand.
+does. Where a distance is two levels long the body between is looked for again with less demand,
+and so is the one above a neck's highest: the atlas lies so near to the axis that their hills melt
+into one.
 """
 
 from __future__ import annotations
@@ -42,6 +44,11 @@ LEAST_IN_VIEW, LEAST_IN_VIEW_SURE = 0.45, 0.25
 SURE_HEAT, SURE_EVIDENCE = 0.6, 0.5
 TWO_LEVELS = 1.55
 FILLING_HEAT, FILLING_EVIDENCE = 0.03, 0.55
+CROWN_LEVEL, CROWN_HEAT, CROWN_EVIDENCE = 5.0, 0.3, 0.4
+"""Above a row whose highest body looks like C5 or higher, one more is there when its place is this
+hot with this much spine around it."""
+CROWN_SHARES = (0.8, 1.25)
+"""Where to look for it, in steps of the row."""
 
 _LEVEL_STEP = np.array([CENTRE_STEP_MM[name] for name in REGULAR_LABELS[:-1]])
 
@@ -91,7 +98,7 @@ def find_column(maps: SpineMaps) -> tuple[Body, ...]:
         return ()
     row = peaks.picked(np.asarray(chain))
     found = _filled(maps, evidence, row, _recounted(maps, row.points_mm, levels))
-    return _trimmed(_described(maps, *found))
+    return _trimmed(_described(maps, *_crowned(maps, evidence, *found)))
 
 
 def _worth(peaks: Peaks) -> Floats:
@@ -253,6 +260,34 @@ def _looked_for(
     else:
         place = line[len(line) // 2]
     return place, float(max(heat.max(), 0.05)), float(spine.max())
+
+
+def _crowned(
+    maps: SpineMaps, evidence: Map, row: Peaks, skipped: NDArray[np.int64]
+) -> tuple[Peaks, NDArray[np.int64]]:
+    """Add the body above the highest one of a neck, where the maps show one without a top."""
+    points = row.points_mm
+    is_full = len(points) + int(skipped.sum()) >= len(_LEVEL_STEP)
+    if len(points) < 3 or is_full or skipped[1:3].any():
+        return row, skipped
+    if float(maps.level_at(points[:1])[0]) > CROWN_LEVEL:
+        return row, skipped
+    step = (points[0] - points[2]) / 2.0
+    line = points[0] + np.linspace(*CROWN_SHARES, 10)[:, None] * step
+    line = line[maps.depth_mm(line) > 0]
+    if not len(line):
+        return row, skipped
+    heat, spine = maps.read(maps.heat, line), maps.read(evidence, line)
+    hot = (heat >= CROWN_HEAT) & (spine >= CROWN_EVIDENCE)
+    if not hot.any():
+        return row, skipped
+    at = int(np.flatnonzero(hot).mean())
+    crowned = Peaks(
+        points_mm=np.vstack([line[at], points]),
+        heat=np.append(heat[at], row.heat),
+        evidence=np.append(spine[at], row.evidence),
+    )
+    return crowned, np.append(0, skipped)
 
 
 def _described(maps: SpineMaps, row: Peaks, skipped: NDArray[np.int64]) -> list[Body]:

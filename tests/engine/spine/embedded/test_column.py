@@ -80,6 +80,28 @@ def test_a_body_without_a_hill_is_looked_for_again(trunk: SpinePhantom, height: 
     assert nearest.heat < 0.3
 
 
+def test_an_atlas_whose_hill_melts_into_the_axis_is_found() -> None:
+    """Above C2 the heat only falls, with no top of its own; the atlas is put one step above."""
+    neck = drawn(4, levels=("C1", "T2"), margins_mm=(8.0, 60.0), fov_mm=(200.0, 200.0))
+    axis = next(one for one in neck.vertebrae if one.label == "C2")
+    maps = maps_of(neck)
+    places = maps.world(np.argwhere(np.ones(maps.shape)))
+    far = np.linalg.norm(places - axis.centre_mm, axis=1).reshape(maps.shape)
+    above = (places[:, 2] > axis.centre_mm[2]).reshape(maps.shape)
+    melted = np.where(above, 0.95 * np.exp(-0.5 * (far / 16.0) ** 2), maps.heat)
+    bodies = find_column(replace(maps, heat=melted.astype(np.float32)))
+    assert compared(bodies, neck) == ([], [])
+    assert bodies[0].heat < 0.7
+
+
+def test_nothing_is_put_above_a_neck_that_is_complete() -> None:
+    """The skull's base over a found atlas is no further body."""
+    neck = drawn(4, levels=("C1", "T2"), margins_mm=(8.0, 60.0), fov_mm=(200.0, 200.0))
+    first = next(one for one in neck.vertebrae if one.label == "C1")
+    bodies = find_column(maps_of(neck))
+    assert np.linalg.norm(np.subtract(bodies[0].centre_mm, first.centre_mm)) < 2
+
+
 def test_a_body_that_is_really_missing_leaves_a_step(trunk: SpinePhantom) -> None:
     """Where neither hill nor body voxels are, the row goes on and says that a level is skipped."""
     lost = next(one for one in trunk.vertebrae if one.label == "T10")
