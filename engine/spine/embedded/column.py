@@ -44,6 +44,9 @@ LEAST_IN_VIEW, LEAST_IN_VIEW_SURE = 0.45, 0.25
 SURE_HEAT, SURE_EVIDENCE = 0.6, 0.5
 TWO_LEVELS = 1.55
 FILLING_HEAT, FILLING_EVIDENCE = 0.03, 0.55
+DOUBLED, DOUBLED_OF_TOO_MANY = 1.45, 1.6
+"""Of three bodies in a row the middle one is another's shadow where both steps together are shorter
+than so many usual ones; the second limit holds while there are more bodies than a spine has."""
 CROWN_LEVEL, CROWN_HEAT, CROWN_EVIDENCE = 5.0, 0.3, 0.4
 """Above a row whose highest body looks like C5 or higher, one more is there when its place is this
 hot with this much spine around it."""
@@ -98,6 +101,7 @@ def find_column(maps: SpineMaps) -> tuple[Body, ...]:
         return ()
     row = peaks.picked(np.asarray(chain))
     found = _filled(maps, evidence, row, _recounted(maps, row.points_mm, levels))
+    found = _thinned(maps, *found)
     return _trimmed(_described(maps, *_crowned(maps, evidence, *found)))
 
 
@@ -260,6 +264,21 @@ def _looked_for(
     else:
         place = line[len(line) // 2]
     return place, float(max(heat.max(), 0.05)), float(spine.max())
+
+
+def _thinned(
+    maps: SpineMaps, row: Peaks, skipped: NDArray[np.int64]
+) -> tuple[Peaks, NDArray[np.int64]]:
+    """Leave out bodies between two others that are too near to each other for one between them."""
+    while len(row) > 4 and not skipped.any():
+        steps = np.linalg.norm(np.diff(row.points_mm, axis=0), axis=1)
+        both = (steps[1:] + steps[:-1]) / _expected_step(maps, row.points_mm)[1:-1]
+        both *= 2.0 / np.median(both)  # children are small, and so are all of their steps
+        if both.min() >= (DOUBLED_OF_TOO_MANY if len(row) > len(_LEVEL_STEP) else DOUBLED):
+            break
+        stay = np.arange(len(row)) != int(both.argmin()) + 1
+        row, skipped = row.picked(np.flatnonzero(stay)), skipped[stay]
+    return row, skipped
 
 
 def _crowned(

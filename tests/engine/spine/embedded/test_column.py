@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from engine.errors import RequestError
-from engine.spine.embedded.column import Body, find_column
+from engine.spine.embedded.column import Body, _thinned, find_column
 from engine.spine.embedded.maps import SpineMaps
-from engine.spine.embedded.peaks import column_evidence, disc_share, find_peaks
+from engine.spine.embedded.peaks import Peaks, column_evidence, disc_share, find_peaks
 from engine.spine.phantoms import SpinePhantom
 from tests.engine.spine.embedded.drawn_maps import (
     drawn,
@@ -100,6 +100,28 @@ def test_nothing_is_put_above_a_neck_that_is_complete() -> None:
     first = next(one for one in neck.vertebrae if one.label == "C1")
     bodies = find_column(maps_of(neck))
     assert np.linalg.norm(np.subtract(bodies[0].centre_mm, first.centre_mm)) < 2
+
+
+def test_a_shadow_between_two_bodies_is_left_out(trunk: SpinePhantom) -> None:
+    """A second top in the disc below T9, as thick slices make it, is no vertebra."""
+    places = np.array([one.centre_mm for one in trunk.vertebrae])
+    at = [one.label for one in trunk.vertebrae].index("T9")
+    with_shadow = np.insert(places, at + 1, places[at : at + 2].mean(axis=0), axis=0)
+    even = np.full(len(with_shadow), 0.7)
+    row = Peaks(points_mm=with_shadow, heat=even, evidence=even)
+    thinned, skipped = _thinned(maps_of(trunk), row, np.zeros(len(row), int))
+    assert thinned.points_mm.tolist() == places.tolist()
+    assert len(skipped) == len(places)
+
+
+def test_a_row_without_shadows_stays_as_it_is(trunk: SpinePhantom) -> None:
+    """Bodies at their own distances are all kept, also those of a patient of half the size."""
+    places = np.array([one.centre_mm for one in trunk.vertebrae])
+    for size in (1.0, 0.5):
+        even = np.full(len(places), 0.7)
+        row = Peaks(points_mm=places[0] + size * (places - places[0]), heat=even, evidence=even)
+        thinned, _ = _thinned(maps_of(trunk), row, np.zeros(len(row), int))
+        assert len(thinned) == len(places)
 
 
 def test_a_body_that_is_really_missing_leaves_a_step(trunk: SpinePhantom) -> None:
