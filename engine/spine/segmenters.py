@@ -101,8 +101,8 @@ class Segmentation:
     :data:`LABEL_NAMES` and 0 elsewhere. ``whole`` says whether arches and processes are labelled
     (False: bodies only). ``anchors`` are landmarks in RAS+ mm. ``confidences`` is the model's own
     opinion of each code, 0..1 (1 where it has none). ``agreement`` is, for each code, the share of
-    flipped or cropped repetitions that gave the object the same name; None when that was not
-    tried. ``centres_mm`` are body centres in RAS+ mm, when the finder knows them better than
+    looks (the first, and flipped or cropped ones) that gave the object the same name; None when
+    there was one look only. ``centres_mm`` are body centres in RAS+ mm, when the finder knows them better than
     measuring the map tells. ``model`` is a name and version, ``notes`` sentences for the reader.
 
     Raises

@@ -218,7 +218,11 @@ def _agreement(
     budget_s: float,
     watch: RunWatch,
 ) -> dict[int, float] | None:
-    """Return for each code the share of repetitions that gave the body its name again."""
+    """Return for each code the share of looks, the first one included, that gave the body its name.
+
+    With the first one included, because one repetition that counts otherwise leaves doubt, and no
+    certainty that the name is wrong.
+    """
     if not found.bodies:
         return None
     votes: list[list[bool]] = []
@@ -236,7 +240,7 @@ def _agreement(
         )
     if not votes:
         return None
-    shares = np.mean(votes, axis=0)
+    shares = (1.0 + np.sum(votes, axis=0)) / (1.0 + len(votes))
     return {
         LABEL_CODES[name]: float(share) for name, share in zip(found.names, shares, strict=True)
     }

@@ -90,6 +90,25 @@ def test_a_flipped_and_a_shifted_look_agree(segmentation: Segmentation) -> None:
     assert set(segmentation.agreement.values()) == {1.0}
 
 
+def test_one_look_that_counts_otherwise_leaves_doubt_only(small: SpinePhantom) -> None:
+    """With one body hidden from the repetitions, agreement falls to the first look's own share."""
+    truth = {one.label: one.centre_mm for one in small.vertebrae}
+    drawn_network = DrawnNetwork(small)
+
+    def forgetful(batch: np.ndarray) -> dict[str, np.ndarray]:
+        answer = dict(drawn_network(batch))
+        if drawn_network.calls > 1:
+            answer["heat"] = np.zeros_like(answer["heat"])
+        return answer
+
+    found = EmbeddedSegmenter(SETTINGS, network=forgetful, repeating_s=1e6).segment(
+        small.volume, QUIET
+    )
+    assert found.agreement is not None
+    assert len(found.agreement) >= len(truth) - 2
+    assert list(found.agreement.values()) == pytest.approx([1 / 3] * len(found.agreement))
+
+
 def test_without_time_nothing_is_repeated(small: SpinePhantom) -> None:
     """With no seconds for it the network runs once, and agreement says that it was not tried."""
     network = DrawnNetwork(small)
