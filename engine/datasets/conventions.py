@@ -261,6 +261,12 @@ def _grey(levels: Levels, sample: Sequence[RawMask], sentences: list[str]) -> Co
         sentences.append("Three grey levels: which one is unhealthy only you can tell.")
         suggested = {str(value): _GREY_LEVELS[level] for level, value in near.items()}
         return _answer("0/128/255", levels, suggested, sentences)
+    if _are_numbered(sample):
+        sentences.append(
+            "Each value is one connected thing, numbered anew in every mask; all objects become "
+            "one class."
+        )
+        return _answer("objects", levels, {"0": "background", _OTHER: "unhealthy"}, sentences)
     suggested = {str(value): f"class {value}" for value in firm}
     if 0 in found:
         suggested["0"] = "background"
@@ -268,6 +274,27 @@ def _grey(levels: Levels, sample: Sequence[RawMask], sentences: list[str]) -> Co
         suggested["255"] = "not_annotated"
         sentences.append("255 far above the other values usually means that nobody looked there.")
     return _answer("classes", levels, suggested, sentences)
+
+
+def _are_numbered(sample: Sequence[RawMask]) -> bool:
+    """Tell whether masks number their objects 1, 2, 3 …: as many as there are, each in one piece.
+
+    Classes are the same in every mask, or miss some in between; numbers of objects differ from
+    mask to mask, and never leave one out.
+    """
+    tops: list[int] = []
+    pieces: list[int] = []
+    for raw in sample:
+        values = [label for label in present(raw.labels) if label > 0]
+        if values != list(range(1, len(values) + 1)):
+            return False
+        tops.append(len(values))
+        pieces += [
+            cv2.connectedComponents((raw.labels == value).astype(np.uint8))[0] - 1
+            for value in values
+        ]
+    in_one_piece = sum(count == 1 for count in pieces)
+    return max(tops) >= 3 and len(set(tops)) > 1 and in_one_piece >= 0.9 * len(pieces)
 
 
 def _nearest_grey(value: int) -> int:

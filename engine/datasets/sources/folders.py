@@ -1,7 +1,13 @@
-"""``images/`` and ``masks/`` with files of the same name: MedSeg's form."""
+"""``images/`` and ``masks/`` with files of the same name: MedSeg's form.
+
+Names may also differ in their ends (``train_1`` and ``train_1_anno``, ``21_training`` and
+``21_manual1``), as long as one mask alone fits a picture.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -24,6 +30,7 @@ __all__ = ["NAME", "TITLE", "entries", "recognise"]
 NAME: Final = "folders"
 TITLE: Final = "images/ and masks/ with the same names"
 _ENDINGS: Final = ("_mask", "-mask", "_seg", "_segmentation", "_label", "_labels", "_gt")
+_SEPARATOR: Final = re.compile(r"[ _.-]")
 
 _Key = tuple[str, str]
 
@@ -31,7 +38,9 @@ _Key = tuple[str, str]
 def recognise(opened: Opened) -> bool:
     """Tell whether a mask's folder holds a file named as one in a pictures' folder."""
     images = {_key(name, at) for name, at in _inside(opened, IMAGE_FOLDERS)}
-    return any(_mask_keys(name, at) & images for name, at in _inside(opened, MASK_FOLDERS))
+    if any(_mask_keys(name, at) & images for name, at in _inside(opened, MASK_FOLDERS)):
+        return True
+    return bool(_loosely_paired(opened, {}))
 
 
 def entries(opened: Opened) -> Iterator[Entry | FileOutcome]:
@@ -41,9 +50,10 @@ def entries(opened: Opened) -> Iterator[Entry | FileOutcome]:
         for name, at in _inside(opened, MASK_FOLDERS)
         for key in sorted(_mask_keys(name, at))
     }
+    loose = _loosely_paired(opened, masks)
     used, told = set(), _Told.of(opened)
     for name, at in _inside(opened, IMAGE_FOLDERS):
-        mask = masks.get(_key(name, at))
+        mask = masks.get(_key(name, at)) or loose.get(name)
         if mask is not None:
             used.add(mask)
         stem = stem_of(name)
@@ -54,6 +64,9 @@ def entries(opened: Opened) -> Iterator[Entry | FileOutcome]:
             group=told.groups.get(stem) or group_of(PurePosixPath(name).parts[at + 1 : -1]),
             split=told.splits.get(stem) or split_of(name),
             pixel_size_um=told.pixel_sizes_um.get(stem),
+            notes=(f"Its mask is called {PurePosixPath(mask).name}.",)
+            if mask and name in loose
+            else (),
         )
     seen = {name for name, _ in _inside(opened, IMAGE_FOLDERS)} | used
     for name in opened.names:
@@ -124,3 +137,33 @@ def _mask_keys(name: str, at: int) -> set[_Key]:
     stem = stem_of(name)
     shortened = (stem[: -len(end)] for end in _ENDINGS if stem.lower().endswith(end))
     return {_key(name, at), *(_key(name, at, stem=short) for short in shortened)}
+
+
+def _loosely_paired(opened: Opened, masks: Mapping[_Key, str]) -> dict[str, str]:
+    """Return masks of pictures that have none of their own name, where only one can be meant.
+
+    A mask fits the picture whose whole name it begins with, else the one with the same first part
+    that has a digit in it.
+    """
+    images = [(name, _key(name, at)) for name, at in _inside(opened, IMAGE_FOLDERS)]
+    known = {key for _, key in images}
+    whole = {key: name for name, key in images if key not in masks}
+    parts = Counter(_first(key) for _, key in images)
+    first = {_first(key): name for key, name in whole.items() if parts[_first(key)] == 1}
+    wanted: dict[str, list[str]] = {}
+    for name, at in _inside(opened, MASK_FOLDERS):
+        if _mask_keys(name, at) & known:
+            continue
+        around, stem = _key(name, at)
+        ends = [found.start() for found in _SEPARATOR.finditer(stem)][::-1]
+        fitting = [whole[around, stem[:end]] for end in ends if (around, stem[:end]) in whole]
+        picture = fitting[0] if fitting else first.get(_first((around, stem)))
+        if picture is not None and any(letter.isdigit() for letter in stem):
+            wanted.setdefault(picture, []).append(name)
+    return {picture: names[0] for picture, names in wanted.items() if len(names) == 1}
+
+
+def _first(key: _Key) -> _Key:
+    """Return a key with the first part of its name, or the whole name where that has no digit."""
+    part = _SEPARATOR.split(key[1], maxsplit=1)[0]
+    return key[0], part if any(letter.isdigit() for letter in part) else key[1]

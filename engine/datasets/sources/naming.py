@@ -19,7 +19,10 @@ __all__ = [
 
 IMAGE_FOLDERS: Final = frozenset(["images", "image", "imgs", "img", "pictures", "jpegimages"])
 MASK_FOLDERS: Final = frozenset(
-    ("masks", "mask", "labels", "label", "annotations", "groundtruth", "ground_truth", "gt")
+    (
+        *("masks", "mask", "labels", "label", "annotations", "groundtruth", "ground_truth", "gt"),
+        *("manual", "1st_manual", "segmentation", "segmentations"),
+    )
 )
 _PICTURES: Final = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".svs"),

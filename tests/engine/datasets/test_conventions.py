@@ -282,3 +282,33 @@ def test_mappings_that_say_nothing_are_refused() -> None:
         checked_mapping({"1": ""})
     with pytest.raises(RequestError, match="empty"):
         checked_mapping({})
+
+
+def _strips(values: list[int]) -> RawMask:
+    """Return a mask of upright strips with these values, background between them."""
+    labels = np.zeros(SIZE, np.int32)
+    for at, value in enumerate(values):
+        labels[20:100, 10 + 20 * at : 22 + 20 * at] = value
+    return RawMask(labels=labels)
+
+
+def test_a_few_numbered_objects_are_objects() -> None:
+    """Masks with 1 to 3, 1 to 5 and no object, each in one piece, number what they hold."""
+    found = guess([_strips([1, 2, 3]), _strips([2, 1, 3, 5, 4]), _strips([])])
+    assert found.kind == "objects"
+    assert found.suggested == {"0": "background", "*": "unhealthy"}
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        [[1, 2, 3], [3, 2, 1]],  # always the same three
+        [[1, 2, 3], [1, 3]],  # one of them is missing in between
+        [[1, 2, 3, 1, 2, 3], [1, 2, 1, 2]],  # several pieces
+    ],
+)
+def test_classes_are_no_objects(masks: list[list[int]]) -> None:
+    """What every mask has, may lack, or has in pieces is a class."""
+    found = guess([_strips(values) for values in masks])
+    assert found.kind == "classes"
+    assert found.suggested["3"] == "class 3"

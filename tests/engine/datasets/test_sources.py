@@ -355,3 +355,38 @@ def test_pixel_centres_decide() -> None:
     outside, place = fill_rings([triangle - 100], (6, 6))
     assert not outside.any()
     assert place[0].stop - place[0].start == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("images/train_1.png", "masks/train_1_anno.png"),
+        ("images/21_training.png", "masks/21_manual1.png"),
+        ("a/images/Image_01L.png", "a/masks/Image_01L_1stHO.png"),
+    ],
+)
+def test_names_that_differ_in_their_ends(
+    tmp_path: Path, stack: ExitStack, image: str, mask: str
+) -> None:
+    """Where one mask alone can be meant it is taken, and the picture says so."""
+    files = {image: png(picture(1)), mask: png(marks(1))}
+    seen, entries, others = read(opened_of(tmp_path, stack, files), "folders")
+    (entry,) = entries.values()
+    assert np.array_equal(mask_in(seen, entry), marks(1))
+    assert entry.notes == (f"Its mask is called {Path(mask).name}.",)
+    assert others == []
+
+
+def test_a_picture_that_two_masks_could_be_of(tmp_path: Path, stack: ExitStack) -> None:
+    """Two readers' masks: neither is chosen, both are refused; the others are paired."""
+    files = {
+        "images/a_1.png": png(picture(1)),
+        "masks/a_1.png": png(marks(1)),
+        "images/a_2.png": png(picture(2)),
+        "masks/a_2_first.png": png(marks(2)),
+        "masks/a_2_second.png": png(marks(3)),
+    }
+    seen, entries, others = read(opened_of(tmp_path, stack, files), "folders")
+    assert np.array_equal(mask_in(seen, entries["a_1"]), marks(1))
+    assert entries["a_2"].labels is None
+    assert [other.outcome for other in others] == ["refused", "refused"]
