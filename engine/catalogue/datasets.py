@@ -331,7 +331,7 @@ class Datasets:
         return belongings(self._store, self._store.images.read().where(dataset_id=dataset_id))
 
     def delete(self, actor: Actor, dataset_id: str) -> Belongings:
-        """Remove a dataset with its pictures, masks and cells, all of it or nothing.
+        """Remove a dataset with its pictures, masks, cells and answers, all of it or nothing.
 
         The files go when files that no record names are collected. Models that learned from it
         stay, and so do their own manifests.
@@ -343,7 +343,9 @@ class Datasets:
         """
         require(actor, "datasets.manage")
         self._require_idle(dataset_id)
-        with self._store.transaction("datasets", "images", "masks", "cell_annotations") as changes:
+        with self._store.transaction(
+            "datasets", "images", "masks", "cell_annotations", "predictions"
+        ) as changes:
             name = changes["datasets"][dataset_id].name
             images = changes["images"].where(dataset_id=dataset_id)
             gone = Belongings(
@@ -352,10 +354,14 @@ class Datasets:
                 cells=tuple(
                     c for i in images for c in changes["cell_annotations"].where(image_id=i.id)
                 ),
+                predictions=tuple(
+                    p for i in images for p in changes["predictions"].where(image_id=i.id)
+                ),
             )
             for collection, records in (
                 ("masks", gone.masks),
                 ("cell_annotations", gone.cells),
+                ("predictions", gone.predictions),
                 ("images", gone.images),
             ):
                 for record in records:

@@ -17,6 +17,7 @@ __all__ = ["Deletion", "delete", "what_goes"]
 
 _COLLECTIONS = (
     *("patients", "samples", "images", "masks", "cell_annotations", "patient_annotations"),
+    "predictions",
 )
 _AT_WORK = ("processing", "stuck")
 
@@ -41,6 +42,7 @@ class Deletion:
             ("cell_annotations", "marked cell", "marked cells"),
             ("patient_annotations", "finding", "findings"),
             ("masks", "mask", "masks"),
+            ("predictions", "model's answer", "models' answers"),
         )
         counted = ((self.count(name), one, many) for name, one, many in named)
         return tuple(f"{n:,} {one if n == 1 else many}" for n, one, many in counted if n)
@@ -100,6 +102,9 @@ def _found(records: Mapping[str, Any] | Several, patient_id: str, sample_id: str
     ]
     cells = [*of_samples["cell_annotations"], *by_picture]
     masks = [one for image in images for one in _ids(records["masks"].where(image_id=image))]
+    answers = [
+        one for image in images for one in _ids(records["predictions"].where(image_id=image))
+    ]
     whole = [patient_id] if patient_id and records["patients"].get(patient_id) else []
     findings = _ids(records["patient_annotations"].where(patient_id=patient_id)) if whole else []
     return Deletion(
@@ -112,6 +117,7 @@ def _found(records: Mapping[str, Any] | Several, patient_id: str, sample_id: str
                 ("masks", masks),
                 ("cell_annotations", cells),
                 ("patient_annotations", findings),
+                ("predictions", answers),
             )
         }
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from engine.store import now
-from engine.store.records import CellAnnotation, Image, Mask
+from engine.store.records import CellAnnotation, Image, Mask, Prediction
 
 if TYPE_CHECKING:
     from engine.store import Store
@@ -28,6 +28,7 @@ class Belongings:
     images: tuple[Image, ...]
     masks: tuple[Mask, ...]
     cells: tuple[CellAnnotation, ...]
+    predictions: tuple[Prediction, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -36,13 +37,14 @@ class Belongings:
 
 
 def belongings(store: Store, images: Iterable[Image]) -> Belongings:
-    """Return masks and cells of ``images``."""
-    records = store.read("masks", "cell_annotations")
+    """Return masks, cells and models' answers of ``images``."""
+    records = store.read("masks", "cell_annotations", "predictions")
     wanted = tuple(images)
     return Belongings(
         images=wanted,
         masks=tuple(m for i in wanted for m in records["masks"].where(image_id=i.id)),
         cells=tuple(c for i in wanted for c in records["cell_annotations"].where(image_id=i.id)),
+        predictions=tuple(p for i in wanted for p in records["predictions"].where(image_id=i.id)),
     )
 
 

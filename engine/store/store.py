@@ -36,6 +36,7 @@ KINDS: Final[Mapping[str, type[Record]]] = {
     "patient_annotations": records.PatientAnnotation,
     "samples": records.Sample,
     "models": records.ModelRecord,
+    "predictions": records.Prediction,
     "jobs": records.Job,
     "users": records.User,
     "sessions": records.Session,
@@ -92,6 +93,7 @@ class Store:
         self.patient_annotations = self._open("patient_annotations", records.PatientAnnotation)
         self.samples = self._open("samples", records.Sample)
         self.models = self._open("models", records.ModelRecord)
+        self.predictions = self._open("predictions", records.Prediction)
         self.jobs = self._open("jobs", records.Job)
         self.users = self._open("users", records.User)
         self.sessions = self._open("sessions", records.Session)

@@ -15,6 +15,7 @@ from engine.store.records.models import ModelRecord, NamedFile
 from engine.store.records.patients import InferenceStatus, Patient, PatientAnnotation, Sample
 from engine.store.records.people import Activity, OneTimeLink, Role, Session, User
 from engine.store.records.pictures import Dataset, Image, Mask
+from engine.store.records.predictions import Prediction
 
 __all__ = [
     "Activity",
@@ -34,6 +35,7 @@ __all__ = [
     "OneTimeLink",
     "Patient",
     "PatientAnnotation",
+    "Prediction",
     "Record",
     "ResultRef",
     "Role",

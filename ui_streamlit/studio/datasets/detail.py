@@ -110,6 +110,8 @@ def _ask_delete(here: Visit, one: Overview) -> None:
         lost.append(wording.count(len(goes.masks), "mask") + ", with all revisions")
     if goes.cells:
         lost.append(wording.count(len(goes.cells), "marked cell"))
+    if goes.predictions:
+        lost.append(wording.count(len(goes.predictions), "model's answer", "models' answers"))
     if one.dataset.manifest_sha256:
         lost.append(wording.count(one.dataset.version, "version"))
     ask(
