@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.errors import DatasetError
 from engine.training.recipes.mosaics import mosaics
 
-__all__ = ["KINDS", "SHARES", "Nuclei", "read_nuclei"]
+__all__ = ["KINDS", "SHARES", "Nuclei", "nuclei_folder", "read_nuclei"]
 
 Part = Literal["train", "validation", "test"]
 KINDS: Final = ("fluorescence", "stained", "brightfield_grey")
@@ -41,6 +41,12 @@ class Nuclei:
         if mask is None:
             raise DatasetError(f"Expected a mask at {self.mask_path}, but it cannot be read.")
         return _picture(self.picture_path), (np.asarray(mask) > 127).astype(np.uint8)
+
+
+def nuclei_folder(given: Path) -> Path:
+    """Return the folder of the pictures: the one given, or ``seg/dsb2018`` below it."""
+    below = given / "seg" / "dsb2018"
+    return below if below.is_dir() else given
 
 
 def read_nuclei(folder: Path, *, seed: int = 0) -> tuple[Nuclei, ...]:
