@@ -160,7 +160,7 @@ class Segmenter:
 
         for event in run_tiled(
             source,
-            self._scores,
+            self.scores,
             deciding.take,
             tiling=self._tiling,
             prepare=lambda tile: normalise(tile, levels),
@@ -177,7 +177,8 @@ class Segmenter:
             seconds=time.perf_counter() - began,
         )
 
-    def _scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def scores(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return scores ``(N, K, h, w)``, not calibrated, of normalised tiles ``(N, 3, h, w)``."""
         return self._runtime.run(batch)["logits"]
 
     def _need_mb(self, source: Source, *, probabilities: bool) -> float:
