@@ -11,9 +11,11 @@ from engine.cli.doctor import DOCTOR
 from engine.cli.eyes import EYES
 from engine.cli.files import FILES
 from engine.cli.people import PEOPLE
+from engine.cli.predict import PREDICT
 from engine.cli.serve import SERVE
 from engine.cli.spine import SPINE
 from engine.cli.store import STORE
+from engine.cli.train import TRAIN
 from engine.cli.worker import WORKER
 
 __all__ = ["COMMANDS"]
@@ -25,6 +27,8 @@ COMMANDS: tuple[Command, ...] = (
     SPINE,
     CELLS,
     DATASET,
+    TRAIN,
+    PREDICT,
     PEOPLE,
     AUDIT,
     STORE,

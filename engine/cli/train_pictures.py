@@ -1,4 +1,4 @@
-"""A dataset as people send it, read for a training: each picture with its mask, and a split."""
+"""A dataset as people send it, read for a training: each picture with its mask."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.cli.train_meaning import Meaning, meaning_of
-from engine.datasets.entries import Entry, Split
+from engine.datasets.entries import Entry
 from engine.datasets.expanding import expanded
 from engine.datasets.labelling import mask_of
 from engine.datasets.opening import Opened, open_upload
 from engine.datasets.sources import form_of
-from engine.datasets.splits import split
 from engine.datasets.surveying import survey_opened
 from engine.datasets.taking import take_picture
 from engine.errors import DatasetError, LightboxError
@@ -29,10 +28,9 @@ from engine.imaging.volumes import Plane
 if TYPE_CHECKING:
     from engine.training.examples import TrainingSet
 
-__all__ = ["ReadPictures", "read_pictures", "split_of_entries"]
+__all__ = ["ReadPictures", "read_pictures"]
 
 _NOT_ANNOTATED: Final = 255
-_LEFT_OVER: Final[Mapping[Split, float]] = {"train": 0.8, "validation": 0.2}
 _FEWEST: Final = 2
 Tell = Callable[[int, int, str], None]
 
@@ -56,13 +54,12 @@ def read_pictures(
     form: str = "",
     plane: Plane = "axial",
     mapping: Mapping[str, str],
-    seed: int = 0,
     tell: Tell = lambda _done, _total, _text: None,
 ) -> Iterator[ReadPictures]:
     """Read a ZIP, a folder or a file for a training; usable until the context ends.
 
     Every picture and mask is decoded once, so that none fails later; those that cannot be used are
-    told in ``notes``. Splits that the dataset names are kept; else whole groups are dealt out.
+    told in ``notes``. Groups and splits are those that the dataset names.
 
     Raises
     ------
@@ -81,7 +78,7 @@ def read_pictures(
                 f"look at, but {path.name} has {len(usable)}. {' '.join(notes[:4])}".rstrip()
             )
         yield ReadPictures(
-            training_set=_training_set(name or _plain(path), usable, meaning, digest, seed),
+            training_set=_training_set(name or _plain(path), usable, meaning, digest),
             meaning=meaning,
             form=seen.form,
             notes=tuple(notes),
@@ -159,12 +156,11 @@ def _load(entry: Entry, meaning: Meaning) -> tuple[NDArray[np.uint8], NDArray[np
 
 
 def _training_set(
-    name: str, entries: Sequence[Entry], meaning: Meaning, digest: str, seed: int
+    name: str, entries: Sequence[Entry], meaning: Meaning, digest: str
 ) -> TrainingSet:
     from engine.training.examples import Example, TrainingSet
 
     names = _unique([entry.name for entry in entries])
-    parts = split_of_entries(dict(zip(names, entries, strict=True)), seed=seed)
     return TrainingSet(
         name=name,
         classes=meaning.classes,
@@ -173,30 +169,13 @@ def _training_set(
                 name=own,
                 load=partial(_load, entry, meaning),
                 group=entry.group,
-                split=parts[own],
+                split=entry.split,
                 pixel_size_um=entry.pixel_size_um,
             )
             for own, entry in zip(names, entries, strict=True)
         ),
         manifest_sha256=digest,
     )
-
-
-def split_of_entries(entries: Mapping[str, Entry], *, seed: int) -> dict[str, Split]:
-    """Return the part of each picture: as the dataset says, else whole groups dealt out.
-
-    Where the dataset names parts, pictures without one are for training, and a fifth of the
-    training groups becomes the validation when it names none.
-    """
-    named = {name: entry.split for name, entry in entries.items()}
-    groups = {name: entry.group for name, entry in entries.items()}
-    if "train" not in named.values() and not ("" in named.values() and any(named.values())):
-        return split(groups, seed=seed)
-    parts: dict[str, Split] = {name: part or "train" for name, part in named.items()}
-    training = {name: groups[name] for name, part in parts.items() if part == "train"}
-    if "validation" not in parts.values() and len(training) > 1:
-        parts |= split(training, _LEFT_OVER, seed=seed)
-    return parts
 
 
 def _unique(names: Sequence[str]) -> list[str]:

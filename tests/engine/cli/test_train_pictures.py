@@ -203,31 +203,21 @@ def test_a_folder_is_read_as_a_zip(tmp_path: Path) -> None:
         assert read.training_set.manifest_sha256 == packed.training_set.manifest_sha256
 
 
-def test_every_part_gets_pictures(tmp_path: Path) -> None:
-    """Without a split of its own, a dataset is dealt out; the same seed deals alike."""
-    path = _dataset(tmp_path / "a.zip", count=12)
-    with read_pictures(path, mapping={}, seed=3) as read:
-        parts = [one.split for one in read.training_set.examples]
-    assert {part: parts.count(part) for part in set(parts)} == {
-        "train": 8,
-        "validation": 2,
-        "test": 2,
-    }
-    with read_pictures(path, mapping={}, seed=3) as again:
-        assert [one.split for one in again.training_set.examples] == parts
-
-
-def test_a_split_that_the_dataset_has_is_kept(tmp_path: Path) -> None:
-    """Test pictures stay test pictures; the validation is taken from the training pictures."""
+def test_splits_and_groups_that_the_dataset_names_are_kept(tmp_path: Path) -> None:
+    """Folders called train and test say the part; folders below images say the group."""
     files = {}
-    for n in range(10):
-        part = "train" if n < 7 else "test"
-        files[f"{part}/images/{n}.png"] = _png(_picture(n))
-        files[f"{part}/masks/{n}.png"] = _png(_square(n, value=255))
+    for n in range(4):
+        part = "train" if n < 3 else "test"
+        files[f"{part}/images/slide{n // 2}/{n}.png"] = _png(_picture(n))
+        files[f"{part}/masks/slide{n // 2}/{n}.png"] = _png(_square(n, value=255))
     with read_pictures(_zip(tmp_path / "a.zip", files), mapping={}) as read:
-        parts = {one.name: one.split for one in read.training_set.examples}
-    assert [name for name, part in parts.items() if part == "test"] == ["7", "8", "9"]
-    assert sorted(part for part in parts.values() if part != "test").count("validation") >= 1
+        found = {one.name: (one.split, one.group) for one in read.training_set.examples}
+    assert found == {
+        "0": ("train", "slide0"),
+        "1": ("train", "slide0"),
+        "2": ("train", "slide1"),
+        "3": ("test", "slide1"),
+    }
 
 
 def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
