@@ -182,7 +182,7 @@ def _by_monai(
     repeats: int,
 ) -> tuple[float, NDArray[np.uint8]]:
     import torch
-    from monai.inferers import sliding_window_inference
+    from monai.inferers.utils import sliding_window_inference
 
     times = []
     for _ in range(repeats):
@@ -233,7 +233,14 @@ def _in_own_process(model: Path, work: Path, shape: tuple[int, int]) -> dict[str
     picture = _picture(*shape)
     tifffile.imwrite(path, picture, tile=(512, 512), photometric="rgb", compression="zlib")
     del picture
-    command = [sys.executable, "-m", "benchmarks.tiled_prediction", "--large", model, path]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.tiled_prediction",
+        "--large",
+        str(model),
+        str(path),
+    ]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(answer.stdout)
     return found

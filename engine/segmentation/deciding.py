@@ -94,7 +94,7 @@ class Deciding:
         entropy *= 255 / math.log(len(scores))
         self.uncertainty[rows] = _as_bytes(entropy)
         if self.probabilities is not None:
-            self.probabilities[:, rows] = _as_bytes(powers * (255 / total))
+            self.probabilities[:, rows] = _in_order(_as_bytes(powers * (255 / total)), chosen)
 
 
 def _array(shape: tuple[int, ...], folder: Path | None, name: str) -> NDArray[np.uint8]:
@@ -103,6 +103,14 @@ def _array(shape: tuple[int, ...], folder: Path | None, name: str) -> NDArray[np
     path = folder / f"{name}.npy"
     mapped: NDArray[np.uint8] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     return mapped
+
+
+def _in_order(probabilities: NDArray[np.uint8], chosen: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep rounding from hiding which class was the best: the others stay one level below it."""
+    top = probabilities.max(axis=0)
+    for number, values in enumerate(probabilities):
+        np.minimum(values, top - (chosen != number), out=values)
+    return probabilities
 
 
 def _as_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
