@@ -479,7 +479,7 @@ class Annotations:
     def _stored(self, board: _Board, actor: Actor, *, comment: str, for_review: bool) -> Mask:
         import json
 
-        from engine.annotation.automask.provenance import AUTO
+        from engine.annotation.automask.provenance import AUTO, model_of
         from engine.imaging import masks
 
         pixels = board.mask.pixels
@@ -488,6 +488,8 @@ class Annotations:
         done = board.journal.history().done
         lines = [json.dumps(what.stroke.as_json()) for what in done if what.stroke is not None]
         strokes = self._files.put("\n".join(lines).encode(), media_type="application/jsonl")
+        named = [model_of(what.stroke.mark) for what in done if what.stroke is not None]
+        model_id = next((name for name in reversed(named) if name), None)
         names = (*self.classes(board.image),)
         counts = {
             names[value] if value < len(names) else "not_annotated": count
@@ -508,6 +510,7 @@ class Annotations:
                     author=actor.id,
                     parent=parent.id if parent else None,
                     origin="human" if by_hand else "edited",
+                    model_id=model_id or (parent.model_id if parent else None),
                     strokes_sha256=strokes.sha256,
                     state="submitted" if for_review else "draft",
                     comment=comment.strip()[:2000],

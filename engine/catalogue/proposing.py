@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, final
 
 from engine.catalogue.annotation import moved
@@ -13,25 +14,31 @@ if TYPE_CHECKING:
     from engine.annotation.raster import Box
     from engine.annotation.strokes import Stroke
     from engine.catalogue.annotation import Annotations
+    from engine.catalogue.predicting import Predicting
     from engine.people.actors import Actor
 
-__all__ = ["WAYS", "Proposed", "Way", "accept", "propose", "shown"]
+__all__ = ["WAYS", "Proposed", "Way", "accept", "propose", "propose_by_model", "shown"]
 
-Way = Literal["scribbles", "tissue", "stain", "gaps"]
+Way = Literal["scribbles", "tissue", "stain", "gaps", "model"]
 
-WAYS: Final[tuple[Way, ...]] = ("scribbles", "tissue", "stain", "gaps")
-"""Learned from what is painted, what is tissue at all, what is densely stained, gaps closed."""
+WAYS: Final[tuple[Way, ...]] = ("scribbles", "tissue", "stain", "gaps", "model")
+"""Learned from what is painted, what is tissue at all, what is densely stained, gaps closed, what
+a trained model says (:func:`propose_by_model`)."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposed:
-    """A proposal for ``box`` of a picture; ``next_box`` is where painting helps most."""
+    """A proposal for ``box`` of a picture; ``next_box`` is where painting helps most.
+
+    ``model_id`` is the trained model that made it, empty for every other way.
+    """
 
     image_id: str
     box: Box
     proposal: Proposal
     next_box: Box | None
+    model_id: str = ""
 
 
 def propose(
@@ -49,7 +56,6 @@ def propose(
         When the box is too large to be looked at at once.
     """
     from engine.annotation import automask
-    from engine.annotation.raster import Box
 
     require(actor, "masks.draw")
     picture, mask = annotations.part(image_id, actor, box)
@@ -63,14 +69,62 @@ def propose(
         proposal = automask.stained(picture, state=state)
     else:
         proposal = automask.close_gaps(mask)
-    if there is not None:
-        there = Box(
-            left=there.left + box.left,
-            top=there.top + box.top,
-            right=there.right + box.left,
-            bottom=there.bottom + box.top,
-        )
-    return Proposed(image_id=image_id, box=box, proposal=proposal, next_box=there)
+    return Proposed(
+        image_id=image_id, box=box, proposal=proposal, next_box=_in_the_whole(there, box)
+    )
+
+
+def propose_by_model(
+    annotations: Annotations,
+    predicting: Predicting,
+    image_id: str,
+    actor: Actor,
+    box: Box,
+    *,
+    state: int,
+    model_id: str = "",
+    tell: Callable[[float, str], None] = lambda _done, _text: None,
+) -> Proposed:
+    """Return what a trained model says of ``box``, in the picture's classes; nothing is changed.
+
+    Without a ``model_id`` the active model is asked. Classes are found by name; a model of only one
+    kind of thing, which the picture calls otherwise, marks it as ``state``.
+
+    Raises
+    ------
+    NotFoundError
+        When no model is in use.
+    RequestError
+        When the model's classes are none of the picture's.
+    ModelError, MemoryShortError
+        When it cannot be asked.
+    """
+    from engine.annotation import automask
+    from engine.catalogue.predicting.mapping import map_classes
+
+    require(actor, "masks.draw")
+    image = annotations.image(image_id, actor)
+    model = predicting.model(actor, model_id)
+    of_model = predicting.classes(actor, model.id)
+    mapped = map_classes(of_model, annotations.classes(image), state=state)
+    found = predicting.part(actor, model.id, image_id, box, tell=tell)
+    sentence = f"What {found.model} says of this part. {mapped.sentence}".strip()
+    proposal = automask.Proposal(
+        mask=mapped.apply(found.mask),
+        origin="model",
+        sentence=sentence,
+        uncertainty=found.uncertainty,
+        source=found.model,
+    )
+    _, mask = annotations.part(image_id, actor, box)
+    there = automask.most_uncertain(proposal, mask)
+    return Proposed(
+        image_id=image_id,
+        box=box,
+        proposal=proposal,
+        next_box=_in_the_whole(there, box),
+        model_id=model.id,
+    )
 
 
 def accept(
@@ -83,6 +137,7 @@ def accept(
 ) -> int:
     """Draw a proposal, or one state of it, where nothing is annotated; return the strokes."""
     from engine.annotation.automask import accept_all, accept_class
+    from engine.annotation.automask.provenance import by_model
 
     _, mask = annotations.part(proposed.image_id, actor, proposed.box)
     found: tuple[Stroke | None, ...]
@@ -93,6 +148,10 @@ def accept(
     strokes = [
         moved(stroke, proposed.box.left, proposed.box.top) for stroke in found if stroke is not None
     ]
+    if proposed.model_id:
+        strokes = [
+            replace(stroke, mark=by_model(stroke.mark, proposed.model_id)) for stroke in strokes
+        ]
     return annotations.draw(proposed.image_id, actor, strokes, tab=tab)
 
 
@@ -126,3 +185,17 @@ def shown(
         cv2.rectangle(seen, first, last, (0, 0, 0), 4)
         cv2.rectangle(seen, first, last, (240, 228, 66), 2)
     return pictures.encode_jpeg(seen, 88)
+
+
+def _in_the_whole(found: Box | None, box: Box) -> Box | None:
+    """Return a place that was found in a part of a picture as one of the whole."""
+    from engine.annotation.raster import Box
+
+    if found is None:
+        return None
+    return Box(
+        left=found.left + box.left,
+        top=found.top + box.top,
+        right=found.right + box.left,
+        bottom=found.bottom + box.top,
+    )

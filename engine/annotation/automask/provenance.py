@@ -16,10 +16,24 @@ from engine.annotation.raster import Box, bounds, covered
 from engine.annotation.strokes import Stroke
 from engine.imaging.masks import NOT_ANNOTATED, Mask
 
-__all__ = ["AUTO", "EDITED", "HUMAN", "MODEL", "NOBODY", "Region", "Whence", "regions", "whence"]
+__all__ = [
+    "AUTO",
+    "EDITED",
+    "HUMAN",
+    "MODEL",
+    "NOBODY",
+    "Region",
+    "Whence",
+    "by_model",
+    "model_of",
+    "regions",
+    "whence",
+]
 
 AUTO: Final = "auto-"
 """How the mark of a stroke begins that took a proposal over."""
+
+_TRAINED: Final = f"{AUTO}model:"
 
 NOBODY: Final = 0
 HUMAN: Final = 1
@@ -64,6 +78,20 @@ def whence(
         else:
             part[inside] = np.where(part[inside] >= MODEL, EDITED, HUMAN)
     return found
+
+
+def by_model(mark: str, model_id: str) -> str:
+    """Return the mark of a stroke that took over what the model with that id proposed.
+
+    >>> model_of(by_model("auto-model-0f", "nuclei-2")), model_of("auto-stain-0f")
+    ('nuclei-2', '')
+    """
+    return f"{_TRAINED}{model_id}:{mark.rpartition('-')[2]}"
+
+
+def model_of(mark: str) -> str:
+    """Return the id of the trained model that a stroke's mark names, empty for any other."""
+    return mark.removeprefix(_TRAINED).rpartition(":")[0] if mark.startswith(_TRAINED) else ""
 
 
 def regions(mask: Mask, origins: NDArray[np.uint8]) -> tuple[Region, ...]:

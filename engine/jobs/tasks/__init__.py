@@ -16,6 +16,7 @@ from engine.jobs.tasks.export_dataset import EXPORT_DATASET
 from engine.jobs.tasks.external_model import EXTERNAL_MODEL
 from engine.jobs.tasks.files import COLLECT_GARBAGE, VERIFY_FILES
 from engine.jobs.tasks.import_dataset import IMPORT_DATASET
+from engine.jobs.tasks.predict_pictures import EXPORT_PREDICTIONS, PREDICT_PICTURES
 from engine.jobs.tasks.sample_data import SAMPLE_DATA
 
 __all__ = ["TASKS"]
@@ -25,6 +26,8 @@ _ALL: Final[tuple[Task, ...]] = (
     IMPORT_DATASET,
     EXPORT_DATASET,
     DETECT_CELLS,
+    PREDICT_PICTURES,
+    EXPORT_PREDICTIONS,
     EXTERNAL_MODEL,
     VERIFY_FILES,
     COLLECT_GARBAGE,

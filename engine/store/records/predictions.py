@@ -19,7 +19,7 @@ class Prediction(Record):
 
     ``image_sha256`` is the file that was looked at. ``mask_sha256`` names a grey PNG of the
     indices of ``classes``, ``uncertainty_sha256`` one of 0 (sure) to 255, ``probabilities_sha256``
-    an npz of ``(K, H, W) uint8``; the last is ``None`` where the picture was too large to keep
+    one of ``(K·H, W)``, a class below the other, ``None`` where the picture is too large to keep
     it. ``doubt`` is the mean uncertainty in 0..1. ``measures`` are areas and objects by class. A
     failed one has a sentence in ``error`` and nothing else.
     """
