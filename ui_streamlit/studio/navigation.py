@@ -37,6 +37,7 @@ _TABLE: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     ("annotate", "Annotate", "draw", "masks.view", "Work"),
     ("review", "Review", "fact_check", "masks.draw", "Work"),
     ("cells", "Cells", "bubble_chart", "cells.view", "Work"),
+    ("predict", "Predict", "auto_awesome", "models.predict", "Work"),
     ("jobs", "Jobs", "list_alt", "jobs.view", "Work"),
     ("monitoring", "Monitoring", "monitor_heart", "monitoring.view", "Operation"),
     ("backups", "Backups", "inventory_2", "backups.view", "Operation"),

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.errors import LightboxError, ModelError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import nn
 
     from engine.inference.cards import ModelCard
+    from engine.segmentation.explaining import Explanation
 
 __all__ = ["main"]
 
@@ -30,43 +29,58 @@ def main(arguments: list[str]) -> int:
     """Answer the request in the folder that ``arguments`` names; return the exit code."""
     work = Path(arguments[0])
     try:
-        heat = _heat(work, json.loads((work / "request.json").read_text(encoding="utf-8")))
+        found = _explained(work, json.loads((work / "request.json").read_text(encoding="utf-8")))
     except LightboxError as error:
-        told = {"code": error.code, "message": str(error)}
-        (work / "failed.json").write_text(json.dumps(told), encoding="utf-8")
+        _write(work / "failed.json", {"code": error.code, "message": str(error)})
         return 1
     import numpy as np
 
-    np.save(work / "heat.npy", heat)
+    window, judged = found.window, found.judgement
+    told = {
+        "window": [window.left, window.top, window.width, window.height],
+        "verdict": judged.verdict,
+        "sentence": judged.reason,
+    }
+    _write(work / "told.json", told)
+    np.save(work / "heat.npy", found.heat)
     return 0
 
 
-def _heat(work: Path, request: Mapping[str, Any]) -> NDArray[np.float32]:
+def _write(path: Path, told: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(told), encoding="utf-8")
+
+
+def _explained(work: Path, request: Mapping[str, Any]) -> Explanation:
     import numpy as np
+    import torch
 
-    from engine.annotation.raster import Box
     from engine.inference import cards
+    from engine.inference.processors import usable_cores
     from engine.segmentation import explaining
+    from engine.segmentation.normalising import Normalisation
 
+    torch.set_num_threads(usable_cores())
     folder = Path(request["folder"])
     card = cards.load(folder)
-    module, layer = _rebuilt(folder, card)
-    left, top, right, bottom = (int(value) for value in request["region"])
     picture = np.load(work / "picture.npy", allow_pickle=False)
-    found = explaining.explain(
+    region = np.zeros(picture.shape[:2], bool)
+    left, top, right, bottom = (int(value) for value in request["region"])
+    region[top:bottom, left:right] = True
+    module, layer = _rebuilt(folder, card)
+    return explaining.explain(
         module,
         layer,
-        card,
         picture,
-        class_index=int(request["class"]),
-        region=Box(left=left, top=top, right=right, bottom=bottom).part,
+        int(request["class"]),
+        normalisation=Normalisation.from_json(card.details.get("normalisation")),
+        region=region,
+        multiple=card.input.side_multiple if isinstance(card.input, cards.FreeSizeSpec) else 32,
+        temperature=card.temperature,
     )
-    return np.asarray(found, np.float32)
 
 
-def _rebuilt(folder: Path, card: ModelCard) -> tuple[nn.Module, nn.Module]:
-    """Return the network with its weights, and the layer that heat is read from."""
-    import torch
+def _rebuilt(folder: Path, card: ModelCard) -> tuple[nn.Module, str]:
+    """Return the network with its weights, and the name of the layer that heat is read from."""
     from safetensors.torch import load_file
 
     from engine.training.architectures import build
@@ -84,19 +98,17 @@ def _rebuilt(folder: Path, card: ModelCard) -> tuple[nn.Module, nn.Module]:
             f"{card.label!r} came without {_WEIGHTS}, so it cannot be explained; bring in the "
             "whole bundle."
         )
-    torch.set_num_threads(2)
     module = build(
         str(described.get("name", "")), len(card.classes), dict(described.get("options") or {})
     )
     try:
         module.load_state_dict(load_file(weights))
-        layer = module.get_submodule(str(layers.get("gradcam", "")))
-    except (RuntimeError, AttributeError) as error:
+    except RuntimeError as error:
         raise ModelError(
             f"The weights of {card.label!r} do not fit its network "
             f"({str(error).splitlines()[0][:120]}); copy the model again."
         ) from error
-    return module.eval(), layer
+    return module.eval(), str(layers.get("gradcam", ""))
 
 
 if __name__ == "__main__":

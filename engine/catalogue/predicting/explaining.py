@@ -30,8 +30,6 @@ __all__ = ["Explained", "explain"]
 
 _MODULE: Final = "engine.catalogue.predicting.explainer"
 _ROOT: Final = Path(engine.__file__).resolve().parent.parent
-_LONGEST_PX: Final = 1024
-_AROUND_PX: Final = 128
 _NEED_MB: Final = 1_300.0
 _PATIENCE_S: Final = 180.0
 _one_at_a_time = threading.Lock()
@@ -42,13 +40,16 @@ _one_at_a_time = threading.Lock()
 class Explained:
     """Where a model looked. ``heat`` is ``(h, w) float32`` in 0..1 over ``window``.
 
-    ``window`` is the part of the picture ``(height, width)`` that was looked at.
+    ``window`` is the part of the picture ``shape`` (height, width) that was looked at;
+    ``verdict`` what the map is worth, as :class:`engine.gradcam.checks.Judgement`; ``sentence``
+    why.
     """
 
     heat: NDArray[np.float32]
     window: Box
     shape: tuple[int, int]
     class_name: str
+    verdict: str
     sentence: str
 
     def at(self, height: int, width: int) -> NDArray[np.float32]:
@@ -79,8 +80,8 @@ def explain(
 ) -> Explained:
     """Return where the model in ``folder`` looked for a class in ``picture`` ``(H, W, 3)``.
 
-    With a ``box`` only it and what lies around it are looked at, and the class inside the box is
-    explained. What is larger than 1024 px is looked at smaller.
+    With a ``box`` the class inside it is explained. What lies around it is looked at too, all in
+    all at most 768 pixels a side.
 
     Raises
     ------
@@ -93,25 +94,17 @@ def explain(
     MemoryShortError
         When there is no room for it.
     """
-    import cv2
-    import numpy as np
-
     from engine.annotation.raster import Box
 
     if class_name not in classes:
         raise RequestError(
             f"The model tells {', '.join(classes)} apart, but “{class_name[:60]}” was asked for."
         )
-    whole = Box.whole(picture.shape[:2])
+    shape = picture.shape[0], picture.shape[1]
+    whole = Box.whole(shape)
     inside = whole if box is None else box.cut(whole)
     if inside.is_empty:
         raise RequestError("This region lies outside of the picture; choose another one.")
-    window = whole if box is None else _around(inside).cut(whole)
-    scale = min(1.0, _LONGEST_PX / max(window.width, window.height))
-    size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
-    seen = cv2.resize(
-        np.ascontiguousarray(picture[window.part]), size, interpolation=cv2.INTER_AREA
-    )
     guard.require(_NEED_MB, what="explaining an answer")
     if not _one_at_a_time.acquire(timeout=1.0):
         raise BusyError("Another answer is being explained; try again in a few seconds.")
@@ -119,47 +112,25 @@ def explain(
         request = {
             "folder": str(folder),
             "class": classes.index(class_name),
-            "region": [
-                round((inside.left - window.left) * scale),
-                round((inside.top - window.top) * scale),
-                max(1, round((inside.right - window.left) * scale)),
-                max(1, round((inside.bottom - window.top) * scale)),
-            ],
+            "region": [inside.left, inside.top, inside.right, inside.bottom],
         }
-        heat = _in_a_process(request, np.asarray(seen, np.uint8), tell)
+        heat, told = _in_a_process(request, picture, tell)
     finally:
         _one_at_a_time.release()
+    left, top, width, height = (int(value) for value in told["window"])
     return Explained(
         heat=heat,
-        window=window,
-        shape=(picture.shape[0], picture.shape[1]),
+        window=Box(left=left, top=top, right=left + width, bottom=top + height),
+        shape=shape,
         class_name=class_name,
-        sentence=_sentence(heat, class_name, scale, is_part=box is not None),
-    )
-
-
-def _sentence(heat: NDArray[np.float32], name: str, scale: float, *, is_part: bool) -> str:
-    if not heat.max() > 0:
-        return f"Nothing here speaks for “{name}” in this model's eyes."
-    where = "in the region and around it" if is_part else "in the picture"
-    smaller = f" The picture was looked at {1 / scale:.1f} times smaller." if scale < 1 else ""
-    return f"Yellow is what speaks most for “{name}” {where}.{smaller}"
-
-
-def _around(box: Box) -> Box:
-    from engine.annotation.raster import Box
-
-    return Box(
-        left=box.left - _AROUND_PX,
-        top=box.top - _AROUND_PX,
-        right=box.right + _AROUND_PX,
-        bottom=box.bottom + _AROUND_PX,
+        verdict=str(told["verdict"]),
+        sentence=str(told["sentence"]),
     )
 
 
 def _in_a_process(
     request: Mapping[str, Any], picture: NDArray[np.uint8], tell: Progress
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
     import numpy as np
 
     with TemporaryDirectory(prefix="lightbox-heat-") as place:
@@ -183,7 +154,8 @@ def _in_a_process(
                 process.wait()
         _raise_what_failed(work, process.returncode)
         heat = np.load(work / "heat.npy", allow_pickle=False)
-        return np.asarray(heat, np.float32)
+        told = json.loads((work / "told.json").read_text(encoding="utf-8"))
+        return np.asarray(heat, np.float32), told
 
 
 def _wait(process: subprocess.Popen[bytes], tell: Progress) -> None:

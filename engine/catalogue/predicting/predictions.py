@@ -50,6 +50,7 @@ AT_ONCE_PX: Final = 24_000_000
 """Larger pictures are better asked about by a job; what is only looked at is not larger."""
 
 _TASK: Final = "segmentation"
+_AROUND_PX: Final = 512
 _STANDARD: Final = ("background", "unhealthy", "healthy")
 
 
@@ -525,8 +526,8 @@ class Predicting:
         else:
             prediction = self.get(actor, about)
             image = self.image(actor, prediction.image_id)
-            if image.width_px * image.height_px > AT_ONCE_PX and box is None:
-                raise TooLargeError("This picture is large; choose a part of it to explain.")
+            if image.width_px * image.height_px > AT_ONCE_PX:
+                return self._explain_part(actor, prediction, image, class_name, box, tell)
             model_id, classes, picture = prediction.model_id, prediction.classes, self._whole(image)
         return explain(
             self._models.folder(actor, model_id),
@@ -537,6 +538,43 @@ class Predicting:
             guard=self._segmenters.guard,
             tell=tell,
         )
+
+    def _explain_part(
+        self,
+        actor: Actor,
+        prediction: Prediction,
+        image: Image,
+        class_name: str,
+        box: Box | None,
+        tell: Progress,
+    ) -> Explained:
+        """Explain a region of a picture that is too large to be read whole."""
+        from engine.annotation.raster import Box
+        from engine.catalogue.predicting.explaining import explain
+
+        whole = Box.whole((image.height_px, image.width_px))
+        inside = whole if box is None else box.cut(whole)
+        if inside.width * inside.height > AT_ONCE_PX:
+            raise TooLargeError("This picture is large; choose a part of it to explain.")
+        around = Box(
+            left=inside.left - _AROUND_PX,
+            top=inside.top - _AROUND_PX,
+            right=inside.right + _AROUND_PX,
+            bottom=inside.bottom + _AROUND_PX,
+        ).cut(whole)
+        with self._opened(image) as source:
+            picture = source.read(around.top, around.left, around.height, around.width)
+        made = explain(
+            self._models.folder(actor, prediction.model_id),
+            picture,
+            class_name,
+            classes=prediction.classes,
+            box=_shifted(inside, -around.left, -around.top),
+            guard=self._segmenters.guard,
+            tell=tell,
+        )
+        window = _shifted(made.window, around.left, around.top)
+        return replace(made, window=window, shape=(image.height_px, image.width_px))
 
     # --- inside --------------------------------------------------------------------------------
 
@@ -609,6 +647,18 @@ def _room(source: StoredPicture) -> Iterator[Path | None]:
         return
     with TemporaryDirectory(prefix="lightbox-answer-") as folder:
         yield Path(folder)
+
+
+def _shifted(box: Box, right: int, down: int) -> Box:
+    """Return a box elsewhere."""
+    from engine.annotation.raster import Box
+
+    return Box(
+        left=box.left + right,
+        top=box.top + down,
+        right=box.right + right,
+        bottom=box.bottom + down,
+    )
 
 
 def _shape(picture: NDArray[np.uint8] | StoredPicture | Part) -> tuple[int, int]:

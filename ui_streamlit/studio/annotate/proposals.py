@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from engine.catalogue.proposing import Proposed, Way, accept, propose, shown
+from engine.catalogue.proposing import Proposed, Way, accept, propose, propose_by_model, shown
 from engine.store.records import Image
 from ui_streamlit.studio.annotate.board import tab
 from ui_streamlit.studio.annotate.choices import chosen_state, colours_of, label_of
@@ -25,6 +25,7 @@ _BUTTONS: Final[tuple[tuple[Way, str, str], ...]] = (
     ("tissue", "Find tissue", "blur_on"),
     ("stain", "Find what is stained", "colorize"),
     ("gaps", "Close gaps", "join_inner"),
+    ("model", "Ask the model", "auto_awesome"),
 )
 
 
@@ -49,13 +50,12 @@ def _propose(here: Visit, image: Image, width: int, way: Way) -> None:
     st.session_state.pop(_KEY, None)
     with attempt(), st.spinner("Looking …"):
         state = min(chosen_state(), len(here.workbench.annotation.classes(image)) - 1)
-        st.session_state[_KEY] = propose(
-            here.workbench.annotation,
-            image.id,
-            here.actor,
-            sheet_for(image, width).box,
-            way=way,
-            state=state,
+        box = sheet_for(image, width).box
+        annotation, predicting = here.workbench.annotation, here.workbench.predicting
+        st.session_state[_KEY] = (
+            propose_by_model(annotation, predicting, image.id, here.actor, box, state=state)
+            if way == "model"
+            else propose(annotation, image.id, here.actor, box, way=way, state=state)
         )
 
 
