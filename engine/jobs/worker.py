@@ -19,6 +19,7 @@ from engine.jobs.outcomes import read_outcome
 from engine.jobs.presence import Presence
 from engine.jobs.queue import Queue
 from engine.jobs.scheduling import is_restoring, submit_due_backup
+from engine.jobs.training_schedules import submit_due_trainings
 from engine.memory_guard import MemoryGuard, gpu_memory
 from engine.store import Store, now
 
@@ -246,6 +247,8 @@ class Worker:
         job = submit_due_backup(self._queue, self._store, self._settings)
         if job is not None:
             _log.info("a backup is due: job %s", job.id)
+        for job in submit_due_trainings(self._queue, self._store):
+            _log.info("a scheduled training is due: job %s", job.id)
         if gone := self._queue.forget_oldest():
             _log.info("%d jobs that ended long ago were forgotten", gone)
 

@@ -37,6 +37,7 @@ KINDS: Final[Mapping[str, type[Record]]] = {
     "samples": records.Sample,
     "models": records.ModelRecord,
     "predictions": records.Prediction,
+    "training_schedules": records.TrainingSchedule,
     "jobs": records.Job,
     "users": records.User,
     "sessions": records.Session,
@@ -94,6 +95,7 @@ class Store:
         self.samples = self._open("samples", records.Sample)
         self.models = self._open("models", records.ModelRecord)
         self.predictions = self._open("predictions", records.Prediction)
+        self.training_schedules = self._open("training_schedules", records.TrainingSchedule)
         self.jobs = self._open("jobs", records.Job)
         self.users = self._open("users", records.User)
         self.sessions = self._open("sessions", records.Session)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, final
 
 import cv2
 import numpy as np
 
-from engine.training.preparing import PreparedPicture, PreparedSet
+from engine.segmentation.normalising import Normalisation
+from engine.training.examples import TrainingSet
+from engine.training.preparing import PreparedPicture, PreparedSet, prepare, read_prepared
 
-__all__ = ["Fingerprint", "fingerprint"]
+__all__ = ["Fingerprint", "fingerprint", "sampled_fingerprint"]
 
 _LOOKED_AT = 40
 
@@ -76,6 +79,33 @@ def fingerprint(prepared: PreparedSet) -> Fingerprint:
         },
         annotated_share=round(float(counts.sum()) / max(1, pixels), 4),
         object_px=_object_sizes(pictures, prepared.classes),
+    )
+
+
+def sampled_fingerprint(training_set: TrainingSet, folder: Path, *, most: int) -> Fingerprint:
+    """Return about what all pictures are like, from at most ``most`` of them from all over.
+
+    ``folder`` is for what is prepared on the way. Counts are of all pictures, as far as they are
+    known without loading them.
+
+    Raises
+    ------
+    DatasetError
+        When what was looked at cannot be learnt from.
+    """
+    every = training_set.examples
+    step = max(1.0, len(every) / most)
+    chosen = tuple(every[int(at * step)] for at in range(min(most, len(every))))
+    some = replace(training_set, examples=chosen)
+    for _ in prepare(some, folder, Normalisation()):
+        pass
+    found = fingerprint(read_prepared(some, folder))
+    groups = {one.group or f"\0{one.name}" for one in every}
+    return replace(
+        found,
+        pictures=len(every),
+        groups=len(groups),
+        megapixels=round(found.megapixels * len(every) / len(chosen), 3),
     )
 
 

@@ -171,8 +171,8 @@ class Learning:
         share = self._learner.step / max(1, self._pace.steps)
         if since >= plan.patience_epochs and share < 0.9:
             return (
-                f"Nothing got better for {since} epochs: the best was epoch {course.best_epoch} with "
-                f"a mean Dice of {course.best:.3f}."
+                f"Nothing got better for {since} epochs: the best was epoch {course.best_epoch}, "
+                f"with a mean Dice of {course.best:.3f}."
             )
         return ""
 

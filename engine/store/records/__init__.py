@@ -16,6 +16,7 @@ from engine.store.records.patients import InferenceStatus, Patient, PatientAnnot
 from engine.store.records.people import Activity, OneTimeLink, Role, Session, User
 from engine.store.records.pictures import Dataset, Image, Mask
 from engine.store.records.predictions import Prediction
+from engine.store.records.schedules import TrainingSchedule
 
 __all__ = [
     "Activity",
@@ -41,5 +42,6 @@ __all__ = [
     "Role",
     "Sample",
     "Session",
+    "TrainingSchedule",
     "User",
 ]

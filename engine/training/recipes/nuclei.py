@@ -17,9 +17,8 @@ from typing import Final
 
 from engine.training.events import EpochEnded, Finished, Stopped
 from engine.training.examples import Example, TrainingSet
-from engine.training.fingerprint import fingerprint
-from engine.training.planning import Wishes, plan
-from engine.training.recipes.nuclei_card import finish_card
+from engine.training.planning import Wishes
+from engine.training.recipes.nuclei_card import ORIGIN, finish_card
 from engine.training.recipes.nuclei_pictures import Nuclei, nuclei_folder, read_nuclei
 from engine.training.running import train
 
@@ -43,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pictures = read_nuclei(nuclei_folder(options.data))
     training_set = nuclei_set(pictures)
-    chosen = plan(fingerprint(training_set), wishes=Wishes(minutes=options.minutes, variant="unet"))
-    for event in train(training_set, chosen, options.out):
+    wishes = Wishes(minutes=options.minutes, variant="unet")
+    for event in train(training_set, wishes, options.out, origin=ORIGIN):
         if isinstance(event, EpochEnded):
             _LOG.info(
                 "epoch %d of %d: loss %.3f, validation %.3f, Dice %.4f",
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif isinstance(event, Stopped):
             _LOG.info("%s", event.reason)
         elif isinstance(event, Finished):
-            figures = finish_card(event.model_folder, pictures)
+            figures = finish_card(options.out / event.folder, pictures)
             sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     return 0
 

@@ -15,10 +15,10 @@ from engine.inference.intervals import Interval
 from engine.segmentation.scoring.intervals import mean_interval, paired_bootstrap
 from engine.training.recipes.nuclei_pictures import KINDS, Nuclei
 from engine.training.recipes.otsu import otsu_dice
+from engine.training.shipping import Origin
 
-__all__ = ["LIMITS", "VERSION", "figures_by_kind", "finish_card"]
+__all__ = ["LIMITS", "ORIGIN", "figures_by_kind", "finish_card"]
 
-VERSION: Final = "1.0"
 LIMITS: Final = (
     "Nuclei that touch are one object in the masks, so that counts are too low in dense fields.",
     "Frames of one experiment are on both sides of the split where they were not cut from one "
@@ -27,8 +27,16 @@ LIMITS: Final = (
     "not a statement of those who made it; brightfield rests on ten pictures, two of them held "
     "back.",
     "No whole slides, no cells without nuclei, no nuclei far larger or smaller than 8 to 80 px.",
-    "Not a medical device; nothing here supports a clinical decision.",
 )
+ORIGIN: Final = Origin(
+    name="Lightbox nuclei",
+    version="1.0",
+    licence="MIT",
+    source="python -m engine.training.recipes.nuclei",
+    limits=LIMITS,
+)
+"""Name, licence and limits; data and split follow from the pictures."""
+
 _DIGITS: Final = 4
 
 
@@ -47,10 +55,6 @@ def finish_card(folder: Path, pictures: Sequence[Nuclei]) -> dict[str, Any]:
     figures = figures_by_kind(held, scores)
     complete = dataclasses.replace(
         card,
-        name="Lightbox nuclei",
-        version=VERSION,
-        licence="MIT",
-        source="python -m engine.training.recipes.nuclei",
         data=(
             DataSource(
                 name="2018 Data Science Bowl, stage 1, with corrections: 437 fluorescence, 84 "
@@ -63,7 +67,6 @@ def finish_card(folder: Path, pictures: Sequence[Nuclei]) -> dict[str, Any]:
         ),
         split=_split(pictures),
         metrics={**card.metrics, "kinds": figures},
-        limits=LIMITS,
         details={
             **card.details,
             "held_back": sorted(one.name for one in held),
