@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from engine.catalogue.cells import Cells
     from engine.catalogue.datasets import Datasets
     from engine.catalogue.images import Images
+    from engine.catalogue.models import Models
     from engine.catalogue.patients import Patients
+    from engine.catalogue.predicting import Predicting
     from engine.catalogue.reviewing import Reviewing
+    from engine.catalogue.trainings import Trainings
     from engine.jobs.queue import Queue
     from engine.monitoring import Monitor
     from engine.people.accounts import Accounts
@@ -118,6 +121,21 @@ class Workbench:
     def cells(self) -> Cells:
         """Cells in pictures: kinds, marks, presets of detectors."""
         return self._part("cells", self._open_cells)
+
+    @property
+    def predicting(self) -> Predicting:
+        """What models say about pictures."""
+        return self._part("predicting", self._open_predicting)
+
+    @property
+    def models(self) -> Models:
+        """Trained models, and which one is used."""
+        return self._part("models", self._open_models)
+
+    @property
+    def trainings(self) -> Trainings:
+        """Trainings: started, watched, planned for later."""
+        return self._part("trainings", self._open_trainings)
 
     @property
     def monitor(self) -> Monitor:
@@ -217,6 +235,23 @@ class Workbench:
 
         folder = self.settings.home / "drawings"
         return Annotations(self.store, self.files, self.audit, folder)
+
+    def _open_predicting(self) -> Predicting:
+        from engine.catalogue.predicting import Predicting
+
+        return Predicting(
+            self.settings, self.store, self.files, self.audit, self.queue, self.models
+        )
+
+    def _open_models(self) -> Models:
+        from engine.catalogue.models import Models
+
+        return Models(self.store, self.files, self.audit, self.settings)
+
+    def _open_trainings(self) -> Trainings:
+        from engine.catalogue.trainings import Trainings
+
+        return Trainings(self.settings, self.store, self.files, self.audit, self.queue)
 
     def _open_monitor(self) -> Monitor:
         from engine.monitoring import Monitor
