@@ -66,11 +66,10 @@ def _draw_start(here: Visit, model: ModelRecord, one: Overview) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         again = bool(answered) and st.toggle("Ask about all of them again", key="predict-again")
         number = len(images) if again else len(left)
-        asks = st.button(
+        asks = number > 0 and st.button(
             f"Predict {wording.count(number, 'picture')}",
             type="primary",
             icon=":material/auto_awesome:",
-            disabled=not number,
             key="predict-many-go",
         )
     st.caption(
@@ -129,7 +128,7 @@ def _draw_last(here: Visit, jobs: list[Job]) -> None:
                 if result.kind == "file":
                     address = f"{root}/files/{result.ref}?name={quote(result.title)}"
                     st.html(addresses.link(f"Download {result.title}", address))
-            st.caption(f"{wording.plain(last.message)} {wording.ago(last.finished_at)}")
+            st.caption(f"{wording.plain(last.message)} ({wording.ago(last.finished_at)})")
         else:
             word = state_word(last)
             chip(word.label, word.tone, icon=word.icon)
@@ -180,7 +179,7 @@ def _draw_cell(here: Visit, prediction: Prediction) -> None:
         if prediction.status == "failed":
             st.caption(f":material/error: {wording.plain(prediction.error)}")
             return
-        st.caption(f"{wording.plain(sum_up(prediction.measures))}. {doubt(prediction.doubt)}")
+        st.caption(f"{wording.plain(sum_up(prediction.measures))} · {doubt(prediction.doubt)}")
         if here.may("masks.view"):
             st.page_link(
                 page("annotate"), label="Open in Annotate", query_params={"image": image.id}
