@@ -143,7 +143,7 @@ def _looked_at(source: Source) -> tuple[NDArray[np.uint8], int]:
 def _figures(found: Segmentation) -> Document:
     from engine.segmentation.measuring import measure
 
-    return {**measure(found).to_json(), "seconds": round(found.seconds, 3)}
+    return {**measure(found, with_objects=False).to_json(), "seconds": round(found.seconds, 3)}
 
 
 def _unwritten(error: OSError) -> str:

@@ -114,4 +114,5 @@ def _in_order(probabilities: NDArray[np.uint8], chosen: NDArray[np.uint8]) -> ND
 
 
 def _as_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.clip(values + 0.5, 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(values + 0.5, 0, 255).astype(np.uint8)
+    return levels

@@ -100,6 +100,6 @@ def uncertainty_overlay(
 def _edges(mask: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Tell which coloured pixels have a neighbour of another class; the frame is no neighbour."""
     differs = cv2.morphologyEx(np.ascontiguousarray(mask), cv2.MORPH_GRADIENT, _CROSS) > 0
-    has_colour = table.any(axis=1)
+    has_colour = np.asarray(table.any(axis=1))
     edges: NDArray[np.bool_] = differs & has_colour[mask] & (mask != _NOBODY)
     return edges

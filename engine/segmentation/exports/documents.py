@@ -26,7 +26,7 @@ def geojson(found: Segmentation) -> bytes:
     for index, name in enumerate(found.classes):
         if not index:
             continue
-        for left, top, pixels, _ in objects_of(found.mask, index):
+        for left, top, pixels in objects_of(found.mask, index):
             parts = polygons(pixels, left=left, top=top)
             is_one = len(parts) == 1
             features.append(
@@ -53,7 +53,7 @@ def coco(found: Segmentation, *, file_name: str) -> bytes:
     """
     annotations: list[dict[str, Any]] = []
     for index in range(1, len(found.classes)):
-        for left, top, pixels, _ in objects_of(found.mask, index):
+        for left, top, pixels in objects_of(found.mask, index):
             counts = _run_lengths(pixels, left, top, found.mask.shape)
             annotations.append(
                 {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zipfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -39,11 +39,12 @@ def nifti(found: Segmentation) -> bytes:
     Voxels have the pixel's size in mm (1 without one). The affine is that of ITK for a flat
     picture: x to the patient's left, y to the back, so that viewers show it upright.
     """
-    import nibabel as nib
+    from nibabel.nifti1 import Nifti1Image
 
     side = 1.0 if found.pixel_size_um is None else found.pixel_size_um / _UM_PER_MM
     volume = np.ascontiguousarray(found.mask.T)[..., np.newaxis]
-    image = nib.Nifti1Image(volume, np.diag([-side, -side, side, 1.0]), dtype=np.uint8)
+    affine = np.diag([-side, -side, side, 1.0])
+    image: Any = Nifti1Image(volume, affine, dtype=np.uint8)  # type: ignore[no-untyped-call]
     image.header.set_xyzt_units("mm")
     # no time of day in the file: the same mask gives the same bytes
     return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
@@ -81,4 +82,5 @@ def write_probabilities(found: Segmentation, path: Path) -> None:
 
 def _shares(values: NDArray[np.uint8], levels: NDArray[np.uint8]) -> NDArray[np.float16]:
     total = levels.sum(axis=0, dtype=np.float32)
-    return (values / total).astype("<f2")
+    shares: NDArray[np.float16] = (values / total).astype("<f2")
+    return shares
