@@ -12,8 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.imaging.masks import NOT_ANNOTATED
-
 __all__ = ["STRENGTHS", "Cut", "Strength", "cut", "recoloured"]
 
 Strength = Literal["none", "light", "medium", "strong"]
@@ -22,7 +20,11 @@ Strength = Literal["none", "light", "medium", "strong"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ranges:
-    """How far a patch may be changed; 0 is not at all."""
+    """How far a patch may be changed; 0 is not at all.
+
+    ``gain``, ``offset``, ``gamma`` and ``noise`` are on a scale on which a picture's own standard
+    deviation is 0.2 and its mean 0.5.
+    """
 
     turn: bool
     scale: float
@@ -49,6 +51,9 @@ STRENGTHS: Final[Mapping[Strength, _Ranges]] = MappingProxyType(
     }
 )
 
+_SPREAD: Final = 0.2
+"""A picture's standard deviation on the scale of 0 to 1 that ``gain`` to ``noise`` mean."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,8 +75,8 @@ def cut(
 ) -> Cut:
     """Return a patch around ``centre`` (row, column), turned, scaled and mirrored by chance.
 
-    What lies outside of the picture is mirrored in, and not annotated in the mask. Only the part
-    that is needed is read, so arrays of the disk of any size will do.
+    What lies outside of the picture is mirrored in, in the mask as well: a mirrored nucleus is one.
+    Only the part that is needed is read, so arrays of the disk of any size will do.
     """
     ranges = STRENGTHS[strength]
     angle = rng.uniform(0.0, 2.0 * math.pi) if ranges.turn else 0.0
@@ -113,8 +118,7 @@ def cut(
                 matrix,
                 size,
                 flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_CONSTANT,
-                borderValue=NOT_ANNOTATED,
+                borderMode=cv2.BORDER_REFLECT_101,
             ),
             np.uint8,
         ),
@@ -142,29 +146,36 @@ def _bent(
         for row, shift in zip(matrix, shifts, strict=True)
     ]
     seen = cv2.remap(picture, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    known = cv2.remap(
-        mask, *at, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=NOT_ANNOTATED
-    )
+    known = cv2.remap(mask, *at, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
     return Cut(picture=np.asarray(seen, np.uint8), mask=np.asarray(known, np.uint8))
 
 
 def recoloured(
     values: NDArray[np.float32], strength: Strength, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return a patch ``(P, P, 3) float32`` of 0..1 in another light, stain and sharpness."""
+    """Return a normalised patch ``(3, P, P) float32`` in another light, stain and sharpness.
+
+    All changes are measured by the picture's own spread, which is 1 here: a dim picture's contrast
+    is changed as much as a bright one's, and none is pushed out of its range.
+    """
     ranges = STRENGTHS[strength]
     if strength == "none":
         return values
+    seen = np.ascontiguousarray(values.transpose(1, 2, 0)) * np.float32(_SPREAD)
+    seen += np.float32(0.5)
     if ranges.gamma and rng.random() < 0.5:
-        values = np.power(values, np.float32(math.exp(rng.uniform(-ranges.gamma, ranges.gamma))))
+        power = np.float32(math.exp(rng.uniform(-ranges.gamma, ranges.gamma)))
+        seen = np.sign(seen) * np.power(np.abs(seen), power)
     common = rng.uniform(-ranges.gain, ranges.gain)
     gain = np.exp(common + rng.uniform(-0.5, 0.5, 3) * ranges.gain).astype(np.float32)
-    offset = rng.uniform(-ranges.offset, ranges.offset, 3).astype(np.float32)
-    middle = values.mean(axis=(0, 1), keepdims=True)
-    values = (values - middle) * gain + middle + offset
+    shift = rng.uniform(-ranges.offset, ranges.offset)
+    offset = (shift + rng.uniform(-0.5, 0.5, 3) * ranges.offset).astype(np.float32)
+    middle = seen.mean(axis=(0, 1), keepdims=True)
+    seen = (seen - middle) * gain + middle + offset
     if ranges.blur and rng.random() < 0.2:
-        values = cv2.GaussianBlur(values, (0, 0), max(0.1, rng.uniform(0.0, ranges.blur)))
+        seen = cv2.GaussianBlur(seen, (0, 0), max(0.1, rng.uniform(0.0, ranges.blur)))
     if ranges.noise and rng.random() < 0.3:
         spread = rng.uniform(0.0, ranges.noise)
-        values = values + rng.normal(0.0, spread, values.shape).astype(np.float32)
-    return np.asarray(values, np.float32)
+        seen = seen + rng.normal(0.0, spread, seen.shape).astype(np.float32)
+    back = (np.asarray(seen, np.float32) - np.float32(0.5)) / np.float32(_SPREAD)
+    return np.ascontiguousarray(back.transpose(2, 0, 1))

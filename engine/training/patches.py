@@ -80,12 +80,8 @@ class Sampler:
                 strength=self._strength,
                 rng=rng,
             )
-            values = recoloured(
-                patch.picture.astype(np.float32) / np.float32(255), self._strength, rng
-            )
-            # Back to bytes, so that it is normalised exactly as when the model is used.
-            bytes_ = np.clip(np.rint(values * np.float32(255)), 0, 255).astype(np.uint8)
-            pictures.append(normalise(bytes_, one.levels))
+            values = normalise(patch.picture, one.levels)
+            pictures.append(recoloured(values, self._strength, rng))
             masks.append(patch.mask)
         return Batch(step=step, pictures=np.stack(pictures), masks=np.stack(masks))
 
@@ -104,9 +100,14 @@ class Sampler:
         wander = self._patch_px // 3
         moved = rng.integers(-wander, wander + 1, 2)
         return one, (
-            int(np.clip(row + moved[0], 0, one.height - 1)),
-            int(np.clip(column + moved[1], 0, one.width - 1)),
+            self._inside(int(row + moved[0]), one.height),
+            self._inside(int(column + moved[1]), one.width),
         )
+
+    def _inside(self, middle: int, length: int) -> int:
+        """Move a patch's middle so far that the patch lies in the picture, if it is that large."""
+        half, centre = self._patch_px // 2, length // 2
+        return int(np.clip(middle, min(half, centre), max(length - half, centre)))
 
 
 @final
