@@ -87,8 +87,8 @@ def export_predictions(context: JobContext) -> str:
     file = context.files.put(path, media_type="application/zip")
     path.unlink()
     context.result("file", file.sha256, f"{dataset.name} ({model.name}).zip")
-    rest = f", {without:,} pictures have no answer" if without else ""
-    return f"{count:,} answers are ready to download{rest}."
+    rest = f", {without:,} without an answer left out" if without else ""
+    return f"Answers about {count:,} of {len(images):,} pictures are ready to download{rest}."
 
 
 def _predicting(context: JobContext) -> Predicting:

@@ -61,11 +61,6 @@ class Segmenters:
                 self._open.popitem(last=False)
             return found
 
-    def forget(self, model_id: str) -> None:
-        """Close a model."""
-        with self._opening:
-            self._open.pop(model_id, None)
-
     @contextmanager
     def turn(self, waiting: Callable[[], None]) -> Iterator[None]:
         """Wait for one's turn; ``waiting`` is called meanwhile and may raise to give up."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
@@ -14,7 +13,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from engine.annotation.raster import Box
-from engine.catalogue.predicting import FORMS, Predicting, views
+from engine.catalogue.predicting import FORMS, views
 from engine.catalogue.predicting.mapping import map_classes
 from engine.catalogue.proposing import accept, propose_by_model
 from engine.errors import (
@@ -27,74 +26,23 @@ from engine.errors import (
     RequestError,
     TooLargeError,
 )
-from engine.imaging import masks, pictures
+from engine.imaging import pictures
 from engine.memory_guard import MemoryGuard, MemoryState
 from engine.people.actors import NOBODY, Actor
-from engine.settings import Settings
-from engine.store import new_id
 from engine.store.files.references import in_records
-from engine.store.records import Dataset, Image, Mask, Prediction, Sample
-from engine.workbench import Workbench
-from tests.engine.catalogue.model_shelf import Shelf
+from engine.store.records import Image, Prediction, Sample
+from tests.engine.catalogue.predicting_house import ANN, BOSS, ULI, House, open_house
 from tests.engine.segmentation.threshold_model import (
     dark_squares,
     true_mask,
-    write_threshold_model,
 )
-
-ANN = Actor(id="ann", name="Ann", role="ANNOTATOR")
-ULI = Actor(id="uli", name="Uli", role="UPLOADER")
-BOSS = Actor(id="boss", name="Boss", role="ADMIN")
-
-
-@dataclass
-class House:
-    """A workbench with a dataset, the models, and what is tested."""
-
-    bench: Workbench
-    shelf: Shelf
-    predicting: Predicting
-    dataset: Dataset
-
-    def put(self, picture: np.ndarray, name: str = "p.png", **fields: object) -> Image:
-        """Store a picture of the dataset."""
-        kept = self.bench.files.put(pictures.encode_png(picture), media_type="image/png")
-        image = Image(
-            name=name,
-            sha256=kept.sha256,
-            media_type="image/png",
-            width_px=picture.shape[1],
-            height_px=picture.shape[0],
-            **{"dataset_id": self.dataset.id, **fields},
-        )
-        with self.bench.store.images.transaction() as images:
-            images.put(image)
-        return image
-
-    def put_mask(self, image: Image, mask: np.ndarray) -> Mask:
-        """Store a mask as submitted by somebody."""
-        kept = self.bench.files.put(masks.encode(mask, classes=255), media_type="image/png")
-        made = Mask(id=new_id(), image_id=image.id, sha256=kept.sha256, state="submitted")
-        with self.bench.store.masks.transaction() as changes:
-            changes.put(made)
-        return made
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """One dataset of two classes, and a model of the same two."""
-    bench = Workbench(Settings(home=tmp_path / "home"))
-    shelf = Shelf()
-    write_threshold_model(tmp_path / "binary")
-    shelf.put("binary", tmp_path / "binary")
-    dataset = Dataset(name="Smears", status="ready", classes=("background", "Nucleus"))
-    with bench.store.datasets.transaction() as datasets:
-        datasets.put(dataset)
-    predicting = Predicting(
-        bench.settings, bench.store, bench.files, bench.audit, bench.queue, shelf
-    )
-    yield House(bench, shelf, predicting, dataset)
-    bench.close()
+    with open_house(tmp_path) as opened:
+        yield opened
 
 
 # --- one picture ---------------------------------------------------------------------------------
@@ -115,23 +63,24 @@ def test_the_answer_about_a_stored_picture_is_exact_and_kept(house: House) -> No
     assert found.probabilities is not None
     assert (found.probabilities.argmax(axis=0) == found.mask).all()
     assert made.doubt == pytest.approx(float(found.uncertainty.mean()) / 255)
-    assert (made.model_id, made.image_sha256, made.created_by) == ("binary", image.sha256, "ann")
+    assert (made.model_id, made.image_sha256, made.created_by) == (
+        house.model,
+        image.sha256,
+        "ann",
+    )
 
 
-def test_asking_again_takes_the_place_of_the_earlier_answer(house: House) -> None:
+def test_asking_again_takes_the_place_of_the_earlier_answer(house: House, tmp_path: Path) -> None:
     """One answer of each model about each picture; another model's stays."""
     image = house.put(dark_squares())
-    write_threshold_model(
-        house.bench.settings.home / "three", classes=("background", "unhealthy", "healthy")
-    )
-    house.shelf.put("three", house.bench.settings.home / "three")
-    first = house.predicting.predict(ANN, "binary", image.id)
-    other = house.predicting.predict(ANN, "three", image.id)
-    second = house.predicting.predict(ANN, "binary", image.id)
+    three = house.bring(tmp_path / "three", classes=("background", "unhealthy", "healthy"))
+    first = house.predicting.predict(ANN, house.model, image.id)
+    other = house.predicting.predict(ANN, three, image.id)
+    second = house.predicting.predict(ANN, house.model, image.id)
     kept = {one.id for one in house.bench.store.predictions.read()}
     assert kept == {other.id, second.id}
     assert first.id not in kept
-    latest = house.predicting.latest(ANN, "binary", image.id)
+    latest = house.predicting.latest(ANN, house.model, image.id)
     assert latest is not None
     assert latest.id == second.id
 
@@ -139,14 +88,12 @@ def test_asking_again_takes_the_place_of_the_earlier_answer(house: House) -> Non
 def test_a_picture_that_is_only_looked_at_is_kept_nowhere(house: House) -> None:
     """The answer is right; no record, no file and nothing in the work folder is left of it."""
     picture = dark_squares()
-    before = {path for path in house.bench.settings.home.rglob("*") if path.is_file()}
+    before = {file.sha256 for file in house.bench.files.list()}  # the model's own
     looked = house.predicting.look(ULI, "", pictures.encode_png(picture), name="a/b/visit.png")
     assert looked.name == "visit.png"
     assert (looked.found.mask == true_mask(picture)).all()
     assert len(house.bench.store.predictions.read()) == 0
-    after = {path for path in house.bench.settings.home.rglob("*") if path.is_file()}
-    assert not [path for path in after - before if path.parent.parts[-2:-1] == ("files",)]
-    assert not list(house.bench.files.list())
+    assert {file.sha256 for file in house.bench.files.list()} == before
 
 
 def test_what_was_looked_at_is_saved_with_its_picture(house: House) -> None:
@@ -210,20 +157,24 @@ def test_what_cannot_be_looked_at_is_told(house: House) -> None:
     assert len(house.bench.store.predictions.read()) == 0
 
 
-def test_models_that_cannot_be_used_are_told(house: House, tmp_path: Path) -> None:
-    """An altered file, a model for something else, and none at all."""
+def test_models_that_cannot_be_used_are_told(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model for something else, one of which a file was damaged, and none at all."""
     image = house.put(dark_squares())
-    house.shelf.put("eyes", house.shelf.folders["binary"], task="eyes")
+    eyes = house.bring(tmp_path / "eyes", task="eyes")
     with pytest.raises(RequestError, match="does not divide"):
-        house.predicting.predict(ANN, "eyes", image.id)
-    write_threshold_model(tmp_path / "bad")
-    (tmp_path / "bad" / "model.bin").write_bytes(b"\0" * 40)
-    house.shelf.folders["binary"] = tmp_path / "bad"
+        house.predicting.predict(ANN, eyes, image.id)
+    damaged = house.bench.models.folder(BOSS, house.model) / "model.bin"
+    damaged.chmod(0o600)
+    damaged.write_bytes(b"\0" * damaged.stat().st_size)
     with pytest.raises(ModelError, match="altered"):
-        house.predicting._segmenters.get("bad", lambda: tmp_path / "bad")
-    house.shelf.folders.clear()
+        house.predicting.predict(ANN, house.model, image.id)
+    monkeypatch.setattr("engine.catalogue.models.registry.shipped_models", lambda: ())
+    house.bench.models.retire(BOSS, house.model, reason="Damaged.")
     with pytest.raises(NotFoundError, match="No model is in use"):
         house.predicting.predict(ANN, "", image.id)
+    assert house.predicting.models(ANN) == ()
 
 
 def test_nobody_signed_in_may_ask_nothing(house: House) -> None:
@@ -470,7 +421,7 @@ def test_a_models_proposal_becomes_strokes_and_a_mask_that_names_the_model(house
     assert (drawn[box.part] == 1).sum() == 800
     assert ((drawn == 1) == (true_mask(picture) == 1)).all()
     saved = annotation.save(image.id, ANN, tab="t")
-    assert (saved.model_id, saved.origin) == ("binary", "edited")
+    assert (saved.model_id, saved.origin) == (house.model, "edited")
     # The whole picture was answered once, and another part needs no second question.
     (kept,) = house.bench.store.predictions.read()
     other = Box(left=0, top=0, right=20, bottom=20)

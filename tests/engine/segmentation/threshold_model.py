@@ -7,6 +7,7 @@ is the second and above 170 the third, between them it is the background.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,13 @@ def write_threshold_model(
     classes: tuple[str, ...] = ("background", "nucleus"),
     name: str = "threshold",
     tile_px: int = 64,
+    task: str = "segmentation",
+    details: Mapping[str, object] | None = None,
 ) -> ModelCard:
-    """Write the model for two or three ``classes`` into ``folder``; return its card."""
+    """Write the model for two or three ``classes`` into ``folder``; return its card.
+
+    Files that lie in the folder already are listed in the card; ``details`` are added to it.
+    """
     assert len(classes) in (2, 3)
     folder.mkdir(parents=True, exist_ok=True)
     _write_network(folder, len(classes))
@@ -37,7 +43,7 @@ def write_threshold_model(
         ModelCard(
             name=name,
             version="1",
-            task="segmentation",
+            task=task,
             architecture="threshold",
             format="openvino",
             input=FreeSizeSpec(
@@ -54,6 +60,7 @@ def write_threshold_model(
                 "normalisation": {"kind": "fixed", "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]},
                 "tile_px": tile_px,
                 "overlap": 0.25,
+                **(details or {}),
             },
         ),
     )
@@ -62,7 +69,7 @@ def write_threshold_model(
 def dark_squares(
     height: int = 120, width: int = 160, *, side: int = 20, squares: int = 2
 ) -> NDArray[np.uint8]:
-    """Return a bright picture ``(H, W, 3)`` with dark squares at (10, 10), (10, 50), (10, 90) …"""
+    """Return a bright picture ``(H, W, 3)`` with dark squares at (10, 10), (50, 10), (90, 10)."""
     picture = np.full((height, width, 3), 220, np.uint8)
     for number in range(squares):
         left = 10 + 40 * number
