@@ -37,6 +37,8 @@ _TABLE: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     ("annotate", "Annotate", "draw", "masks.view", "Work"),
     ("review", "Review", "fact_check", "masks.draw", "Work"),
     ("cells", "Cells", "bubble_chart", "cells.view", "Work"),
+    ("train", "Train", "model_training", "models.view", "Work"),
+    ("models", "Models", "deployed_code", "models.view", "Work"),
     ("predict", "Predict", "auto_awesome", "models.predict", "Work"),
     ("jobs", "Jobs", "list_alt", "jobs.view", "Work"),
     ("monitoring", "Monitoring", "monitor_heart", "monitoring.view", "Operation"),

@@ -15,6 +15,7 @@ from engine.catalogue.models.bundles import BundleForm, opened_bundle, write_bun
 from engine.catalogue.models.folders import folder_of, stored
 from engine.catalogue.models.shipping_with_us import is_shipped, shipped_folder, shipped_models
 from engine.errors import NotFoundError, RequestError
+from engine.jobs.folders import read_json
 from engine.people.permissions import require
 from engine.store import now
 from engine.store.records import ModelRecord
@@ -102,6 +103,16 @@ class Models:
         if is_shipped(model_id):
             return shipped_folder(model_id)
         return folder_of(record, self._files, self._home)
+
+    def metrics(self, actor: Actor, model_id: str) -> dict[str, Any]:
+        """Return everything that was measured (``metrics.json``), empty where nothing was."""
+        return read_json(self.folder(actor, model_id) / "metrics.json")
+
+    def picture(self, actor: Actor, model_id: str, name: str) -> bytes | None:
+        """Return a picture of a model's folder, such as ``curves.png``; ``None`` without it."""
+        path = self.folder(actor, model_id) / Path(name).name
+        is_there = path.suffix == ".png" and path.is_file()
+        return path.read_bytes() if is_there else None
 
     # --- choosing ------------------------------------------------------------------------------
 

@@ -16,8 +16,10 @@ from engine.jobs.tasks.export_dataset import EXPORT_DATASET
 from engine.jobs.tasks.external_model import EXTERNAL_MODEL
 from engine.jobs.tasks.files import COLLECT_GARBAGE, VERIFY_FILES
 from engine.jobs.tasks.import_dataset import IMPORT_DATASET
+from engine.jobs.tasks.models import COMPARE_MODELS, EXPORT_MODEL
 from engine.jobs.tasks.predict_pictures import EXPORT_PREDICTIONS, PREDICT_PICTURES
 from engine.jobs.tasks.sample_data import SAMPLE_DATA
+from engine.jobs.tasks.train_model import TRAIN_MODEL
 
 __all__ = ["TASKS"]
 
@@ -26,6 +28,9 @@ _ALL: Final[tuple[Task, ...]] = (
     IMPORT_DATASET,
     EXPORT_DATASET,
     DETECT_CELLS,
+    TRAIN_MODEL,
+    COMPARE_MODELS,
+    EXPORT_MODEL,
     PREDICT_PICTURES,
     EXPORT_PREDICTIONS,
     EXTERNAL_MODEL,
