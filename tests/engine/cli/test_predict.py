@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from engine.cli.__main__ import main
+from engine.cli import main
 from engine.cli.predict_files import targets
 from engine.errors import InputError
 from engine.imaging import pictures

@@ -107,9 +107,13 @@ def test_any_size_from_one_pixel_up(shape: tuple[int, int]) -> None:
 
 def test_beyond_the_border_the_picture_is_mirrored() -> None:
     """Three pixels become 0 1 2 1 0 1 2 1 for a network that takes multiples of 8."""
-    seen = []
-    picture = np.repeat(np.array([[10, 20, 30]], np.uint8)[..., None], 3, axis=2)
-    run(picture, lambda batch: (seen.append(batch), batch.copy())[1])
+    seen: list[NDArray[np.float32]] = []
+
+    def answer(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen.append(batch)
+        return batch.copy()
+
+    run(np.repeat(np.array([[10, 20, 30]], np.uint8)[..., None], 3, axis=2), answer)
     assert seen[0][0, 0].tolist() == [[10, 20, 30, 20, 10, 20, 30, 20]] * 8
 
 
@@ -137,14 +141,18 @@ def test_sixteen_bits_and_grey_are_scaled_at_the_edge() -> None:
 
 def test_cancelling_between_tiles_stops_at_once() -> None:
     """An error of ``check`` passes, and no further tile is computed."""
-    asked = []
+    asked: list[int] = []
+
+    def answer(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        asked.append(1)
+        return batch.copy()
 
     def check() -> None:
         if len(asked) >= 2:
             raise JobCancelledError("Cancelled.")
 
     with pytest.raises(JobCancelledError):
-        run(noise(200, 200), lambda batch: (asked.append(1), batch.copy())[1], check=check)
+        run(noise(200, 200), answer, check=check)
     assert len(asked) <= 3  # one more may have been under way
 
 

@@ -51,6 +51,7 @@ def make_network() -> Any:
 
     state = torch.random.get_rng_state()
     torch.manual_seed(3)
+    last = nn.Conv2d(8, 3, 1)
     net = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1),
         nn.ReLU(),
@@ -58,11 +59,11 @@ def make_network() -> Any:
         nn.Conv2d(8, 8, 3, padding=1),
         nn.ReLU(),
         nn.Upsample(scale_factor=2),
-        nn.Conv2d(8, 3, 1),
+        last,
     ).eval()
     torch.random.set_rng_state(state)
     with torch.no_grad():
-        net[-1].weight *= 8
+        last.weight *= 8
     return net.requires_grad_(requires_grad=False)
 
 

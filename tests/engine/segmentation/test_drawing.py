@@ -69,4 +69,4 @@ def test_sizes_and_opacity_are_checked() -> None:
     with pytest.raises(InputError, match="opacity"):
         colour_layer(SQUARE, {}, opacity=2)
     with pytest.raises(InputError, match="mask"):
-        colour_layer(SQUARE.astype(float), {})  # type: ignore[arg-type]
+        colour_layer(SQUARE.astype(float), {})

@@ -22,7 +22,7 @@ def test_each_channel_gets_mean_0_and_spread_1() -> None:
     found = normalise(picture, Normalisation().measure(picture))
     wanted = (picture - picture.mean((0, 1))) / picture.std((0, 1))
     np.testing.assert_allclose(found, np.moveaxis(wanted, -1, 0), atol=0.02)
-    assert (found.shape, found.dtype) == ((3, 60, 50), np.float32)
+    assert found.dtype == np.float32
 
 
 def test_a_few_glaring_pixels_do_not_move_the_levels() -> None:
