@@ -56,6 +56,7 @@ _STANDARD: Final = ("background", "unhealthy", "healthy")
 
 def _silent(fraction: float, text: str) -> None:
     """Tell nobody."""
+    del fraction, text
 
 
 @final
