@@ -110,7 +110,7 @@ def measure(found: Segmentation, *, smallest_px: int = 1, with_objects: bool = T
             f"Objects have at least one pixel and pixels a size above 0 µm, but got "
             f"{smallest_px} and {size}."
         )
-    counts = np.bincount(found.mask.ravel(), minlength=256)
+    counts = _counts(found.mask)
     objects: list[ObjectMeasure] = []
     classes: list[ClassMeasure] = []
     for index, name in enumerate(found.classes):
@@ -150,6 +150,14 @@ def objects_of(mask: NDArray[np.uint8], index: int) -> Iterator[tuple[int, int, 
     for number in range(1, count):
         left, top, width, height = (int(side) for side in boxes[number][:4])
         yield left, top, labels[top : top + height, left : left + width] == number
+
+
+def _counts(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how many pixels have each value; in bands, for NumPy counts eight bytes for each."""
+    counts = np.zeros(256, np.int64)
+    for top in range(0, len(mask), _BAND_ROWS):
+        counts += np.bincount(mask[top : top + _BAND_ROWS].ravel(), minlength=256)
+    return counts
 
 
 def _components(
