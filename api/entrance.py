@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer
 
 from api.account_routes import build_account_router
 from api.administration_routes import build_administration_router
+from api.ai_routes import build_ai_router
 from api.asking import Desk
 from api.cell_routes import build_cell_router
 from api.cors import allow_origins
@@ -49,6 +50,7 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
         build_monitoring_router,
         build_administration_router,
         build_cell_router,
+        build_ai_router,
         build_patient_router,
         build_sample_router,
     ):

@@ -116,6 +116,10 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("GET", "/images/?", "datasets.view", rate="api"),
     _rule("GET", "/images/[^/]+/masks", "masks.view", rate="api"),
     _rule("POST", "/images/[^/]+/masks", "masks.draw", rate="api", own_limit=True),
+    # Trained models.
+    _rule("POST", "/ai/train", "models.train", rate="api"),
+    _rule("GET", "/ai/status", "models.view", rate="api"),
+    _rule("POST", "/ai/predict", "models.predict", rate="api", own_limit=True),
     # Patients and samples.
     _rule("POST", "/api/v1/upload_img", "samples.add", rate="api", own_limit=True),
     _rule("GET", "/api/v1/samples(?:/[^/]+)?", "samples.view", rate="api"),

@@ -37,6 +37,7 @@ from engine.imaging.samples import over_white, to_rgb
 __all__ = [
     "MAX_PIXELS",
     "Picture",
+    "data_uri_bytes",
     "decode",
     "decode_data_uri",
     "encode_jpeg",
@@ -134,6 +135,20 @@ def decode_data_uri(
     PictureError, TooLargeError
         As :func:`decode`.
     """
+    data = data_uri_bytes(uri, max_bytes=max_bytes)
+    return decode(data, max_pixels=max_pixels, max_bytes=max_bytes)
+
+
+def data_uri_bytes(uri: str, *, max_bytes: int | None = None) -> bytes:
+    """Return the file in a data URI, read as :func:`decode_data_uri` does, and not decoded.
+
+    Raises
+    ------
+    RequestError
+        When the text is no data URI, not base64, or empty.
+    TooLargeError
+        When it holds more than ``max_bytes``.
+    """
     if not isinstance(uri, str):
         raise RequestError(
             "Expected a picture as text 'data:image/png;base64,…', but got "
@@ -151,7 +166,7 @@ def decode_data_uri(
             "encode the file's bytes as base64."
         )
     _check_bytes(len(payload) * 3 // 4 - 2, max_bytes)
-    return decode(_from_base64(payload), max_pixels=max_pixels, max_bytes=max_bytes)
+    return _from_base64(payload)
 
 
 def from_array(
