@@ -19,6 +19,7 @@ from engine.inference.tiled_sources import ArraySource
 from engine.memory_guard import MemoryGuard
 from engine.segmentation.deciding import Deciding
 from engine.segmentation.normalising import Normalisation, normalise
+from engine.segmentation.precisions import precision_for
 from engine.segmentation.results import Segmentation
 
 __all__ = ["NORMALISED_BY", "TASK", "Segmenter", "open_segmenter"]
@@ -43,7 +44,8 @@ def open_segmenter(
 ) -> Segmenter:
     """Open a model folder after checking each of its files.
 
-    ``device``, ``precision`` and ``threads`` as :func:`engine.inference.open_runtime`; ``guard``
+    ``device``, ``precision`` and ``threads`` as :func:`engine.inference.open_runtime`, but
+    ``precision="auto"`` is chosen by masks (:mod:`engine.segmentation.precisions`); ``guard``
     keeps memory free, by default as much as everywhere.
 
     Raises
@@ -55,6 +57,8 @@ def open_segmenter(
     """
     files = runtimes.ModelFiles.load(folder)
     normalisation, tiling = _as_described(files.card)
+    if precision == "auto":
+        precision = precision_for(files, normalisation, threads=threads)
     runtime = runtimes.open_runtime(files, device=device, precision=precision, threads=threads)
     return Segmenter(files.card, runtime, normalisation, tiling, guard=guard)
 
