@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_PIXELS", "ArraySource", "TiffSource", "open_source"]
 
 MOST_PIXELS: Final = 500_000_000
-"""Pixels that a file on this machine's own disk may have: half a byte-gigapixel of mask."""
+"""Pixels that a file on this machine's own disk may have; its mask then takes 500 MB."""
 
 _KEPT_BYTES: Final = 64_000_000
 _TIFF: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -30,8 +30,8 @@ _TILE_PX: Final = 512
 _OVERLAP: Final = 0.25
 _MOST_CLASSES: Final = 255
 _NETWORK_BYTES_PER_PIXEL: Final = 400
-"""What a U-Net holds for each pixel of its tile while it computes: a few layers of 16 to 64
-channels; measured by ``benchmarks/tiled_prediction.py``."""
+"""What a U-Net holds for each pixel of its tile while it computes: about a hundred float32
+channels of full size at once, an estimate."""
 
 
 def open_segmenter(
