@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from engine.annotation.raster import Box
     from engine.segmentation.results import Segmentation
 
 __all__ = [
     "Seen",
     "differences",
+    "framed",
     "heat",
     "over",
     "plain",
@@ -31,6 +33,7 @@ _QUALITY: Final = 88
 _AGREED: Final = (0, 158, 115)
 _MISSED: Final = (213, 94, 0)
 _EXTRA: Final = (0, 114, 178)
+_FRAME: Final = (240, 228, 66)
 
 
 @final
@@ -142,11 +145,26 @@ def uncertainty(what: Seen) -> bytes:
     return _coloured(what.uncertainty)
 
 
-def heat(picture: NDArray[np.uint8], values: NDArray[np.floating]) -> bytes:
-    """Return a map ``(h, w)`` in 0..1 laid over ``picture`` ``(h, w, 3)``."""
-    from engine.imaging import overlays, pictures
+def heat(what: Seen, values: NDArray[np.floating], box: Box | None = None) -> bytes:
+    """Return a map ``(h, w)`` in 0..1 laid over the picture, with a frame around ``box``."""
+    from engine.imaging import overlays
 
-    return pictures.encode_jpeg(overlays.heat_overlay(picture, values), _QUALITY)
+    return framed(what, overlays.heat_overlay(what.picture, values), box)
+
+
+def framed(what: Seen, shown: NDArray[np.uint8], box: Box | None) -> bytes:
+    """Return ``shown``, of the size of the view, with a frame around a box of the picture."""
+    import cv2
+
+    from engine.imaging import pictures
+
+    if box is not None:
+        shown = shown.copy()
+        first = (round(box.left * what.scale), round(box.top * what.scale))
+        last = (round(box.right * what.scale), round(box.bottom * what.scale))
+        cv2.rectangle(shown, first, last, (0, 0, 0), 4)
+        cv2.rectangle(shown, first, last, _FRAME, 2)
+    return pictures.encode_jpeg(shown, _QUALITY)
 
 
 def differences(what: Seen, truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> bytes:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine.annotation.raster import Box
-from engine.catalogue.predicting import Explained, views
+from engine.catalogue.predicting import Explained, Seen, views
 from engine.errors import ModelError, NotSignedInError, RequestError
 from engine.imaging import pictures
 from engine.people.actors import NOBODY
@@ -107,5 +107,15 @@ def test_heat_lies_where_it_was_found_at_any_size() -> None:
     heat = found.at(20, 10)
     assert heat[10:, 5:].min() == 1
     assert heat.sum() == 50
-    shown = views.heat(np.zeros((20, 10, 3), np.uint8), heat)
-    assert shown[:2] == b"\xff\xd8"
+    black = np.zeros((20, 10, 3), np.uint8)
+    seen = Seen(
+        picture=black,
+        mask=black[..., 0],
+        uncertainty=black[..., 0],
+        probabilities=None,
+        classes=("background", "x"),
+        scale=0.1,
+    )
+    shown = pictures.decode(views.heat(seen, heat))
+    assert shown[:8, :4].max() < 40
+    assert shown[12:, 7:].mean() > 60

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import streamlit as st
 
 from engine.annotation.raster import Box
 from engine.catalogue.predicting import Answered, Explained, Seen, views
-from engine.imaging.pictures import encode_jpeg
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.attempts import attempt
 from ui_streamlit.studio.visits import Visit
@@ -49,9 +47,13 @@ def draw_explaining(
             st.session_state[place] = (chosen, made)
     kept = st.session_state.get(place)
     if kept is not None and kept[0] == chosen:
-        _draw_heat(seen, kept[1], name)
+        _draw_heat(seen, kept[1], name, box)
     elif box is not None:
-        st.image(_framed(seen, box), width="stretch", alt="The region that will be explained")
+        st.image(
+            views.framed(seen, seen.picture, box),
+            width="stretch",
+            alt="The region that will be explained",
+        )
 
 
 def _draw_region(size: tuple[int, int], key: str) -> Box | None:
@@ -71,24 +73,15 @@ def _draw_region(size: tuple[int, int], key: str) -> Box | None:
     return Box(left=left, top=top, right=right, bottom=bottom)
 
 
-def _draw_heat(seen: Seen, made: Explained, name: str) -> None:
+def _draw_heat(seen: Seen, made: Explained, name: str, box: Box | None) -> None:
     if made.verdict == "not shown":
         st.info(wording.plain(made.sentence), icon=":material/info:")
         return
     st.image(
-        views.heat(seen.picture, made.at(*seen.picture.shape[:2])),
+        views.heat(seen, made.at(*seen.picture.shape[:2]), box),
         width="stretch",
         alt=f"Where the model looked for {name}",
     )
     whole = made.window.height == made.shape[0] and made.window.width == made.shape[1]
     part = "" if whole else f" Looked at: {made.window.width} × {made.window.height} pixels."
     st.caption(f"{wording.plain(made.sentence)}{part}")
-
-
-def _framed(seen: Seen, box: Box) -> bytes:
-    shown = seen.picture.copy()
-    first = (round(box.left * seen.scale), round(box.top * seen.scale))
-    last = (round(box.right * seen.scale), round(box.bottom * seen.scale))
-    cv2.rectangle(shown, first, last, (0, 0, 0), 4)
-    cv2.rectangle(shown, first, last, (240, 228, 66), 2)
-    return encode_jpeg(shown, 88)
