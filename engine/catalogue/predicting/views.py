@@ -191,7 +191,7 @@ def differences(what: Seen, truth: NDArray[np.uint8], predicted: NDArray[np.uint
         mixed = 0.4 * shown[where] + 0.6 * np.array(colour, np.float32)
         shown[where] = np.round(mixed).astype(np.uint8)
     shown[~looked] = (shown[~looked] * 0.45).astype(np.uint8)
-    return pictures.encode_jpeg(shown, _QUALITY)
+    return pictures.encode_jpeg(np.asarray(shown, np.uint8), _QUALITY)
 
 
 def _coloured(values: NDArray[np.uint8]) -> bytes:

@@ -81,8 +81,8 @@ def true_mask(picture: NDArray[np.uint8], classes: int = 2) -> NDArray[np.uint8]
     """Return what the model must answer, by the definition above."""
     mean = picture.astype(np.float64).mean(axis=2)
     if classes == 2:
-        return (mean < 127.5).astype(np.uint8)
-    return np.where(mean < 85, 1, np.where(mean > 170, 2, 0)).astype(np.uint8)
+        return np.asarray(mean < 127.5, np.uint8)
+    return np.asarray(np.where(mean < 85, 1, np.where(mean > 170, 2, 0)), np.uint8)
 
 
 def _write_network(folder: Path, classes: int) -> None:

@@ -177,6 +177,29 @@ def test_many_pictures_become_a_gallery(open_studio: Studio, tmp_path: Path) -> 
     ]
 
 
+def test_some_pictures_are_chosen_by_name(open_studio: Studio, tmp_path: Path) -> None:
+    """The job is about these alone; answered ones are left out unless they are asked for again."""
+    bring(open_studio, tmp_path / "model")
+    images = fill(open_studio, number=3)
+    page = open_studio.open("predict")
+    page.button_group(key="predict-how").set_value("Many pictures").run()
+    page.toggle(key="predict-some").set_value(True).run()
+    assert not [button for button in page.button if button.label.startswith("Predict ")]
+    chosen = [images[0].id, images[2].id]
+    page.multiselect(key=f"predict-chosen-{images[0].dataset_id}").set_value(chosen).run()
+    press(page, "Predict 2 pictures")
+    (job,) = open_studio.workbench.queue.all()
+    assert set(job.payload["images"]) == set(chosen)
+    open_studio.workbench.predicting.predict(VISITOR, "", images[0].id)
+    page.run()
+    assert [button.label for button in page.button if button.label.startswith("Predict ")] == [
+        "Predict 1 picture"
+    ]
+    page.toggle(key="predict-again").set_value(True).run()
+    press(page, "Predict 2 pictures")
+    assert len(open_studio.workbench.queue.all()) == 2
+
+
 def test_many_without_pictures_says_what_to_do(open_studio: Studio, tmp_path: Path) -> None:
     """A link to the datasets."""
     bring(open_studio, tmp_path / "model")

@@ -81,6 +81,13 @@ def draw_picture(here: Visit, image_id: str) -> None:
             )
         if mask is not None and shows:
             _draw_legend(datasets.colours(here.actor, image))
+        if here.may("models.predict"):
+            st.page_link(
+                page("predict"),
+                label="Ask a model about it",
+                icon=":material/auto_awesome:",
+                query_params={"image": image.id},
+            )
         facts = [
             ("Size", f"{image.width_px:,} × {image.height_px:,} px"),
             ("File", wording.size(image.size_bytes)),

@@ -184,7 +184,11 @@ def _progress() -> Iterator[Callable[[float, str], None]]:
     with place.container():
         bar = st.progress(0.0, text="Reading the picture")
         st.button("Stop", icon=":material/stop:", key="predict-stop", on_click=_forget_upload)
-        yield lambda done, text: bar.progress(min(1.0, max(0.0, done)), text=text) and None
+
+        def told(done: float, text: str) -> None:
+            bar.progress(min(1.0, max(0.0, done)), text=text)
+
+        yield told
     place.empty()
 
 

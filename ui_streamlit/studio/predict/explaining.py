@@ -36,13 +36,11 @@ def draw_explaining(
         st.session_state.pop(place, None)
         with attempt():
             bar = st.progress(0.0, text="Starting")
-            made = here.workbench.predicting.explain(
-                here.actor,
-                about,
-                name,
-                box=box,
-                tell=lambda done, text: bar.progress(min(1.0, done), text=text) and None,
-            )
+
+            def tell(done: float, text: str) -> None:
+                bar.progress(min(1.0, done), text=text)
+
+            made = here.workbench.predicting.explain(here.actor, about, name, box=box, tell=tell)
             bar.empty()
             st.session_state[place] = (chosen, made)
     kept = st.session_state.get(place)

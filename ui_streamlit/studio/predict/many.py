@@ -58,51 +58,71 @@ def draw_many(here: Visit, model: ModelRecord) -> None:
 
 
 def _draw_start(here: Visit, model: ModelRecord, one: Overview) -> None:
-    images = [
-        image.id for image in here.workbench.images.list(here.actor, dataset_id=one.dataset.id)
-    ]
-    left = here.workbench.predicting.pending(here.actor, model.id, images)
-    answered = len(images) - len(left)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        again = bool(answered) and st.toggle("Ask about all of them again", key="predict-again")
-        number = len(images) if again else len(left)
-        asks = number > 0 and st.button(
-            f"Predict {wording.count(number, 'picture')}",
-            type="primary",
-            icon=":material/auto_awesome:",
-            key="predict-many-go",
-        )
+    predicting, dataset_id = here.workbench.predicting, one.dataset.id
+    listed = here.workbench.images.list(here.actor, dataset_id=dataset_id)
+    images = {image.id: image.name for image in sorted(listed, key=lambda image: image.name)}
+    left = predicting.pending(here.actor, model.id, images)
     st.caption(
-        f"{answered:,} of {wording.count(len(images), 'picture')} have an answer of this model."
+        f"{len(images) - len(left):,} of {wording.count(len(images), 'picture')} have an answer of "
+        "this model."
     )
-    if asks:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        some = st.toggle("Only some pictures", key="predict-some")
+        answered = len(left) < len(images)
+        again = answered and st.toggle("Ask about answered ones again", key="predict-again")
+    chosen = list(images)
+    if some:
+        chosen = st.multiselect(
+            "Pictures",
+            list(images),
+            format_func=lambda name: images[name],
+            key=f"predict-chosen-{dataset_id}",
+            placeholder="Choose pictures",
+        )
+    asked = chosen if again else [name for name in chosen if name in set(left)]
+    if asked and st.button(
+        f"Predict {wording.count(len(asked), 'picture')}",
+        type="primary",
+        icon=":material/auto_awesome:",
+        key="predict-many-go",
+    ):
         with attempt():
-            here.workbench.predicting.start(
-                here.actor, model.id, dataset_id=one.dataset.id, again=again
-            )
+            which = {"image_ids": asked} if some else {"dataset_id": dataset_id}
+            predicting.start(here.actor, model.id, again=again, **which)
             tell("The job has begun. You may close the page: it goes on.")
             st.rerun()
 
 
 @live("models.predict", every_s=2)
 def _draw_jobs(here: Visit, model_id: str, dataset_id: str) -> None:
-    """Draw the jobs at work, and turn the page when one has ended."""
-    jobs = [
-        job
-        for job in here.workbench.queue.all()
-        if job.task in _TASKS
-        and job.payload.get("model") == model_id
-        and job.payload.get("dataset") == dataset_id
-    ]
-    at_work = {job.id for job in jobs if job.state in ACTIVE}
-    before = st.session_state.get(_SEEN, set())
+    """Draw the jobs at work; turn the page when one has ended, or has answered some more."""
+    jobs = [job for job in here.workbench.queue.all() if _is_about(here, job, model_id, dataset_id)]
+    at_work = {job.id: _answers(here, job) for job in jobs if job.state in ACTIVE}
+    before = st.session_state.get(_SEEN, {})
     st.session_state[_SEEN] = at_work
-    if before - at_work:
+    if set(before) - set(at_work) or any(
+        at_work.get(name, 0) > number for name, number in before.items()
+    ):
         st.rerun()
     for job in jobs:
         if job.id in at_work:
             _draw_job(job)
     _draw_last(here, jobs)
+
+
+def _is_about(here: Visit, job: Job, model_id: str, dataset_id: str) -> bool:
+    """Say whether a job asks this model about pictures of this dataset."""
+    if job.task not in _TASKS or job.payload.get("model") != model_id:
+        return False
+    if job.payload.get("dataset"):
+        return bool(job.payload["dataset"] == dataset_id)
+    images = here.workbench.store.images.read()
+    first = images.get(next(iter(job.payload.get("images", ())), ""))
+    return first is not None and first.dataset_id == dataset_id
+
+
+def _answers(here: Visit, job: Job) -> int:
+    return here.workbench.predicting.results(here.actor, job_id=job.id, size=1).count
 
 
 def _draw_job(job: Job) -> None:

@@ -30,6 +30,9 @@ _STYLE: Final = """<style>
 .lb-table th { text-align: left; font-weight: 600; color: light-dark(#4b616c, #a3b6bf); }
 .lb-table th, .lb-table td { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid light-dark(#e3ebee, #24323a); }
 .lb-table td.n, .lb-table th.n { text-align: right; white-space: nowrap; }
+.lb-table td:first-child { white-space: nowrap; }
+.lb-table tr > :last-child { padding-right: 0; }
+@media (max-width: 640px) { .lb-table { font-size: .85rem; } .lb-table th, .lb-table td { padding-right: .4rem; } }
 .lb-dot { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4rem; }
 .lb-ramp { display: flex; align-items: center; gap: .5rem; font-size: .9rem; color: light-dark(#4b616c, #a3b6bf); }
 .lb-ramp i { flex: 0 1 12rem; height: .8em; border-radius: 3px; background: linear-gradient(90deg, #440154, #3b528b, #21918c, #5ec962, #fde725); }
