@@ -53,7 +53,8 @@ class Stroke:
     """One stroke. ``state`` is the value that its pixels get; ``mark`` tells it from a repetition.
 
     ``width_px`` is the full width of a brush in pixels of the picture. ``seq`` is its place in the
-    journal, 0 before it has one. An area of ``fill`` and ``smart`` stands in ``area``.
+    journal, 0 before it has one. An area of ``fill`` and ``smart`` stands in ``area``. ``doubt`` in
+    0..1 is how uncertain the proposal was that the stroke took over, ``None`` for any other.
     """
 
     tool: Tool
@@ -66,6 +67,7 @@ class Stroke:
     author: str = ""
     tab: str = ""
     mark: str = ""
+    doubt: float | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -86,6 +88,8 @@ class Stroke:
         }
         if self.area is not None:
             value["area"] = self.area.as_json()
+        if self.doubt is not None:
+            value["doubt"] = round(self.doubt, 4)
         return value
 
     @classmethod
@@ -99,7 +103,7 @@ class Stroke:
         """
         try:
             places = np.array(value["points"], np.int64).reshape(-1, 2) / GRID
-            area = value.get("area")
+            area, doubt = value.get("area"), value.get("doubt")
             return cls(
                 tool=value["tool"],
                 state=int(value["state"]),
@@ -111,6 +115,7 @@ class Stroke:
                 author=str(value["author"]),
                 tab=str(value["tab"]),
                 mark=str(value["mark"]),
+                doubt=None if doubt is None else float(doubt),
             )
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as problem:
             raise RequestError(
@@ -135,5 +140,7 @@ def _check(stroke: Stroke) -> None:
         raise RequestError(
             f"'width_px' must be from 0 to {_WIDEST_PX:,.0f}, but is {stroke.width_px:g}."
         )
+    if stroke.doubt is not None and not 0 <= stroke.doubt <= 1:
+        raise RequestError(f"'doubt' must be from 0 to 1, but is {stroke.doubt:g}.")
     if stroke.tool in ("fill", "smart") and stroke.area is None:
         raise RequestError(f"A stroke of {stroke.tool} must carry the area that it found.")

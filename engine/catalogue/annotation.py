@@ -495,6 +495,7 @@ class Annotations:
             names[value] if value < len(names) else "not_annotated": count
             for value, count in _counts(pixels).items()
         }
+        details = self._provenance(board)
         with self._store.transaction("masks", "images") as changes:
             before = changes["masks"].where(image_id=board.image.id)
             parent = max(before, key=lambda mask: mask.revision, default=None)
@@ -515,6 +516,7 @@ class Annotations:
                     state="submitted" if for_review else "draft",
                     comment=comment.strip()[:2000],
                     counts=counts,
+                    details=details,
                 )
             )
             image = changes["images"].get(board.image.id)
@@ -522,6 +524,47 @@ class Annotations:
                 status: Any = "to_review" if for_review else "in_progress"
                 changes["images"].put(replace(image, status=status, updated_at=now()))
         return mask
+
+    def _provenance(self, board: _Board) -> dict[str, Any]:
+        """Return who the pixels and regions come from, and how uncertain what was taken over is."""
+        import numpy as np
+
+        from engine.annotation.automask.provenance import MODEL, doubt_of, summary, whence
+        from engine.imaging.masks import NOT_ANNOTATED
+
+        done = board.journal.history().done
+        ground = done[0].mask if done and done[0].mask else ""
+        strokes = [what.stroke for what in done if what.stroke is not None]
+        revisions = self._store.masks.read().where(image_id=board.image.id)
+        seen: set[str] = set()
+        while ground and ground not in seen:  # what a stored mask was drawn with comes before
+            seen.add(ground)
+            found = next((one for one in revisions if one.sha256 == ground), None)
+            ground = str(found.details.get("ground", "")) if found is not None else ""
+            if found is not None and found.strokes_sha256:
+                strokes = [*self._strokes(found.strokes_sha256), *strokes]
+        first = min(revisions, key=lambda mask: mask.revision, default=None)
+        base = None
+        if first is not None and first.origin == "model":
+            drawn = self._load(board.image, first.sha256) != NOT_ANNOTATED
+            base = np.where(drawn, np.uint8(MODEL), np.uint8(0))
+        origins = whence(strokes, board.mask.shape, base)
+        details: dict[str, Any] = {"provenance": summary(board.mask.pixels, origins)}
+        doubt = doubt_of(strokes, board.mask.shape)
+        if doubt is not None:
+            details["uncertainty"] = round(doubt, 4)
+        if done and done[0].mask:
+            details["ground"] = done[0].mask
+        return details
+
+    def _strokes(self, sha256: str) -> list[Stroke]:
+        """Return the strokes that were stored with a revision."""
+        import json
+
+        from engine.annotation.strokes import Stroke
+
+        lines = self._files.read(sha256).decode().splitlines()
+        return [Stroke.from_json(json.loads(line)) for line in lines if line]
 
     def _revision(self, image_id: str, mask_id: str) -> Mask:
         mask = self._store.masks.read().get(mask_id)

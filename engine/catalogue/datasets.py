@@ -15,10 +15,9 @@ from engine.catalogue.picture_records import (
     belongings,
     chosen_mask,
     chosen_masks,
-    thumbnail,
 )
 from engine.catalogue.picture_views import class_colours, view
-from engine.catalogue.second_readings import require_sighted
+from engine.catalogue.second_readings import require_sighted, seen_thumbnail
 from engine.datasets import checks, manifest
 from engine.datasets.checks import CheckedPicture, Finding
 from engine.datasets.entries import Split
@@ -187,7 +186,7 @@ class Datasets:
     def thumbnail(self, actor: Actor, image: Image) -> bytes:
         """Return a small JPEG of a picture, made when there is none yet."""
         require(actor, "datasets.view")
-        return thumbnail(self._store, self._files, image)
+        return seen_thumbnail(self._store, self._files, actor, image)
 
     def view(self, actor: Actor, image: Image, *, with_mask: bool = True) -> bytes:
         """Return a JPEG of a picture for a page, with the mask that counts laid over it."""

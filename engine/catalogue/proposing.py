@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, final
 
@@ -10,14 +10,23 @@ from engine.catalogue.annotation import moved
 from engine.people.permissions import require
 
 if TYPE_CHECKING:
-    from engine.annotation.automask import Proposal
+    from engine.annotation.automask import Proposal, ProposedRegion
     from engine.annotation.raster import Box
     from engine.annotation.strokes import Stroke
     from engine.catalogue.annotation import Annotations
     from engine.catalogue.predicting import Predicting
     from engine.people.actors import Actor
 
-__all__ = ["WAYS", "Proposed", "Way", "accept", "propose", "propose_by_model", "shown"]
+__all__ = [
+    "WAYS",
+    "Proposed",
+    "Way",
+    "accept",
+    "open_regions",
+    "propose",
+    "propose_by_model",
+    "shown",
+]
 
 Way = Literal["scribbles", "tissue", "stain", "gaps", "model"]
 
@@ -134,14 +143,20 @@ def accept(
     *,
     tab: str,
     state: int | None = None,
+    at: tuple[float, float] | None = None,
 ) -> int:
-    """Draw a proposal, or one state of it, where nothing is annotated; return the strokes."""
-    from engine.annotation.automask import accept_all, accept_class
+    """Draw a proposal where nothing is annotated; return the strokes.
+
+    ``state`` takes over that state alone, ``at`` only the region at (x, y), in pixels of the part.
+    """
+    from engine.annotation.automask import accept_all, accept_class, accept_region
     from engine.annotation.automask.provenance import by_model
 
     _, mask = annotations.part(proposed.image_id, actor, proposed.box)
     found: tuple[Stroke | None, ...]
-    if state is None:
+    if at is not None:
+        found = (accept_region(proposed.proposal, *at, keep=mask),)
+    elif state is None:
         found = accept_all(proposed.proposal, keep=mask)
     else:
         found = (accept_class(proposed.proposal, state, keep=mask),)
@@ -155,6 +170,16 @@ def accept(
     return annotations.draw(proposed.image_id, actor, strokes, tab=tab)
 
 
+def open_regions(
+    annotations: Annotations, proposed: Proposed, actor: Actor
+) -> tuple[ProposedRegion, ...]:
+    """Return the largest regions of a proposal that are not annotated yet, the largest first."""
+    from engine.annotation import automask
+
+    _, mask = annotations.part(proposed.image_id, actor, proposed.box)
+    return automask.open_regions(proposed.proposal, mask)
+
+
 def shown(
     annotations: Annotations,
     proposed: Proposed,
@@ -163,27 +188,50 @@ def shown(
     colours: dict[int, tuple[int, int, int]],
     width: int,
     height: int,
+    doubt: bool = False,
+    regions: Sequence[ProposedRegion] = (),
 ) -> bytes:
-    """Return a JPEG of the part with the proposal over it, and a frame where to paint next."""
+    """Return a JPEG of the part with the proposal over it, and a frame where to paint next.
+
+    ``doubt`` lays the uncertainty over instead of the states; ``regions`` get their numbers, from
+    1 on.
+    """
     import cv2
     import numpy as np
 
+    from engine.annotation.automask import over_picture
     from engine.annotation.tiles import laid_over, shrink
     from engine.imaging import pictures
 
     picture, _ = annotations.part(proposed.image_id, actor, proposed.box)
-    seen = laid_over(
-        shrink(picture, width=width, height=height), proposed.proposal.mask, colours, opacity=0.5
-    )
+    small = shrink(picture, width=width, height=height)
+    if doubt and proposed.proposal.uncertainty is not None:
+        seen = over_picture(small, proposed.proposal)
+    else:
+        seen = laid_over(small, proposed.proposal.mask, colours, opacity=0.5)
     there = proposed.next_box
+    scale = width / proposed.box.width, height / proposed.box.height
     if there is not None:
-        scale = width / proposed.box.width, height / proposed.box.height
         low = (there.left - proposed.box.left, there.top - proposed.box.top)
         high = (there.right - proposed.box.left, there.bottom - proposed.box.top)
         first, last = ((round(x * scale[0]), round(y * scale[1])) for x, y in (low, high))
         seen = np.ascontiguousarray(seen)
         cv2.rectangle(seen, first, last, (0, 0, 0), 4)
         cv2.rectangle(seen, first, last, (240, 228, 66), 2)
+    seen = np.ascontiguousarray(seen)
+    for number, region in enumerate(regions, start=1):
+        place = (round(region.x * scale[0]) - 5 * len(str(number)), round(region.y * scale[1]) + 6)
+        for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+            cv2.putText(
+                seen,
+                str(number),
+                place,
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.55,
+                colour,
+                thickness,
+                cv2.LINE_AA,
+            )
     return pictures.encode_jpeg(seen, 88)
 
 

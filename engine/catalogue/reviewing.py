@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, final
 from engine.catalogue.paging import Page, page_of
 from engine.catalogue.review_pictures import picture_with, read_mask
 from engine.catalogue.second_readings import SECOND_OF, SecondReadings, second_of, sent_mask
-from engine.catalogue.visibility import sees_sample
+from engine.catalogue.visibility import visible_images
 from engine.errors import BusyError, NotAllowedError, NotFoundError, RequestError
 from engine.people.actors import VISITOR
 from engine.people.permissions import require
@@ -174,6 +174,7 @@ class Reviewing:
             When it is a second reading, which somebody asked for.
         """
         require(actor, "masks.draw")
+        self.waiting(actor, image_id)
         with self._store.images.transaction() as images:
             image = images[image_id]
             if image.assigned_to != actor.id:
@@ -215,6 +216,9 @@ class Reviewing:
 
     def _decide(self, actor: Actor, mask_id: str, *, approved: bool, comment: str) -> Mask:
         require(actor, "masks.review")
+        mask = self._store.masks.read().get(mask_id)
+        if mask is not None:
+            self.waiting(actor, mask.image_id)  # there for this actor
         state: Literal["approved", "sent_back"] = "approved" if approved else "sent_back"
         with self._store.transaction("masks", "images") as changes:
             mask: Mask = changes["masks"][mask_id]
@@ -248,12 +252,23 @@ class Reviewing:
         elif which == "unassigned":
             chosen = images.where(assigned_to=None)
         else:
-            chosen = images.where(status="to_review")
+            chosen = (*images.where(status="to_review"), *images.where(status="new"))
         return [
             image
             for image in self._visible(actor, chosen)
-            if _belongs(image, which) and (SECOND_OF not in image.details or self._lives(image))
+            if self._belongs(image, which)
+            and (SECOND_OF not in image.details or self._lives(image))
         ]
+
+    def _belongs(self, image: Image, which: QueueName) -> bool:
+        """Whether a picture is in its queue; imported with a mask it waits, though it is new."""
+        is_sent = image.status == "new" and self._is_sent(image)
+        if which == "to_review":
+            return SECOND_OF not in image.details and (is_sent or image.status == "to_review")
+        return image.status in _OPEN and not is_sent
+
+    def _is_sent(self, image: Image) -> bool:
+        return sent_mask(self._store.masks.read().where(image_id=image.id)) is not None
 
     def _waiting(self, image: Image) -> Waiting:
         from engine.catalogue.picture_records import chosen_mask
@@ -265,19 +280,23 @@ class Reviewing:
         return Waiting(
             image=image,
             mask=mask,
-            doubt=_doubt(image, mask),
+            doubt=self._doubt(image, mask),
             second="" if other is None else "ready" if ready else "asked",
             is_second=SECOND_OF in image.details,
         )
 
-    def _visible(self, actor: Actor, images: Iterable[Image]) -> list[Image]:
-        samples = self._store.samples.read()
-        found = []
-        for image in images:
-            sample = samples.get(image.sample_id) if image.sample_id else None
-            if not image.sample_id or (sample is not None and sees_sample(actor, sample)):
-                found.append(image)
+    def _doubt(self, image: Image, mask: Mask | None) -> float | None:
+        """Return how uncertain the mask is, or what a model said of a picture without one."""
+        found = _doubt(image, mask)
+        if found is None and mask is None:
+            answers = self._store.predictions.read().where(image_id=image.id)
+            told = [one for one in answers if one.status == "completed" and one.uncertainty_sha256]
+            newest = max(told, key=lambda one: one.created_at, default=None)
+            found = None if newest is None else newest.doubt
         return found
+
+    def _visible(self, actor: Actor, images: Iterable[Image]) -> list[Image]:
+        return visible_images(self._store, actor, images)
 
     def _lives(self, second: Image) -> bool:
         return str(second.details[SECOND_OF]) in self._store.images.read()
@@ -313,7 +332,7 @@ def _require_waiting(image: Image, mask: Mask, newest: Mask | None) -> None:
         )
     if mask.state != "submitted" or newest is None:
         raise RequestError("This revision does not wait for review; somebody has decided already.")
-    if image.status != "to_review":
+    if image.status not in ("new", "to_review"):  # "new": imported together with its mask
         raise RequestError("Somebody draws on this picture again; wait until it is sent anew.")
     if newest.id != mask.id:
         raise RequestError(
@@ -323,12 +342,6 @@ def _require_waiting(image: Image, mask: Mask, newest: Mask | None) -> None:
         raise RequestError(
             "A second reading of this picture is open; compare the two, or withdraw it first."
         )
-
-
-def _belongs(image: Image, which: QueueName) -> bool:
-    if which == "to_review":
-        return SECOND_OF not in image.details
-    return image.status in _OPEN
 
 
 def _doubt(image: Image, mask: Mask | None) -> float | None:

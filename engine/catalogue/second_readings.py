@@ -37,6 +37,7 @@ __all__ = [
     "SecondReadings",
     "require_sighted",
     "second_of",
+    "seen_thumbnail",
     "sent_mask",
 ]
 
@@ -129,7 +130,6 @@ class SecondReadings:
                 channels=image.channels,
                 bits=image.bits,
                 pixel_size_um=image.pixel_size_um,
-                thumbnail_sha256=image.thumbnail_sha256,
                 assigned_to=reader_id,
                 uploader_id=image.uploader_id,
                 details={SECOND_OF: image.id, "classes": classes},
@@ -336,14 +336,38 @@ def second_of(images: Any, image: Image) -> Image | None:  # noqa: ANN401 – a 
 
 def require_sighted(images: Any, image: Image, actor: Actor) -> None:  # noqa: ANN401 – as above
     """Return when ``actor`` may see the mask of ``image``; see :class:`SecondReadings`."""
-    other = second_of(images, image)
-    if other is None or actor.id == VISITOR.id:
-        return
-    if other.assigned_to == actor.id and other.status != "to_review":
+    if _blinded_reading(images, image, actor) is not None:
         raise NotAllowedError(
             "You read this picture a second time, so the first mask stays hidden from you until "
             "you have sent yours for review."
         )
+
+
+def seen_thumbnail(store: Store, files: Files, actor: Actor, image: Image) -> bytes:
+    """Return the small JPEG of a picture that ``actor`` may see.
+
+    That of an imported picture shows the outline of its mask; a reader who must not see the mask
+    gets one without.
+    """
+    from engine.catalogue.picture_records import thumbnail
+
+    images = store.images.read()
+    first = images.get(str(image.details.get(SECOND_OF, "")))
+    reading = image if first is not None else _blinded_reading(images, image, actor)
+    if reading is None:
+        return thumbnail(store, files, image)
+    if reading.thumbnail_sha256 == (first or image).thumbnail_sha256:
+        reading = replace(reading, thumbnail_sha256=None)  # it was made with the outline
+    return thumbnail(store, files, reading)
+
+
+def _blinded_reading(images: Any, image: Image, actor: Actor) -> Image | None:  # noqa: ANN401 – as above
+    """Return the open reading of ``image`` for which ``actor`` must not see its mask."""
+    other = second_of(images, image)
+    if other is None or actor.id == VISITOR.id:
+        return None
+    is_open = other.assigned_to == actor.id and other.status != "to_review"
+    return other if is_open else None
 
 
 def _without(image: Image) -> dict[str, Any]:

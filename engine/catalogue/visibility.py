@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from engine.errors import NotFoundError
 from engine.people.actors import Actor
 from engine.people.permissions import allowed
-from engine.store.records import Patient, Sample
+from engine.store.records import Image, Patient, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ __all__ = [
     "require_sample",
     "sees_patient",
     "sees_sample",
+    "visible_images",
     "visible_patients",
     "visible_samples",
 ]
@@ -71,6 +72,17 @@ def visible_samples(store: Store, actor: Actor) -> tuple[Sample, ...]:
     else:
         found = records.where(assigned_to=actor.id) if actor.role else ()
     return tuple(sorted(found, key=lambda sample: (sample.created_at, sample.id), reverse=True))
+
+
+def visible_images(store: Store, actor: Actor, images: Iterable[Image]) -> list[Image]:
+    """Return those of ``images`` that are there for ``actor``: of no sample, or of one they see."""
+    samples = store.samples.read()
+    found = []
+    for image in images:
+        sample = samples.get(image.sample_id) if image.sample_id else None
+        if not image.sample_id or (sample is not None and sees_sample(actor, sample)):
+            found.append(image)
+    return found
 
 
 def visible_patients(store: Store, actor: Actor) -> tuple[Patient, ...]:

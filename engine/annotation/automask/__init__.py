@@ -7,23 +7,32 @@ be undone, and it remembers where it came from.
 
 from __future__ import annotations
 
-from engine.annotation.automask.accepting import accept_all, accept_class, accept_region
+from engine.annotation.automask.accepting import (
+    ProposedRegion,
+    accept_all,
+    accept_class,
+    accept_region,
+    open_regions,
+)
 from engine.annotation.automask.classical import stained, tissue
 from engine.annotation.automask.gaps import close_gaps
 from engine.annotation.automask.proposals import Proposal
 from engine.annotation.automask.provenance import Region, regions, whence
 from engine.annotation.automask.scribbles import teach
 from engine.annotation.automask.smart import smart_brush, wand
-from engine.annotation.automask.uncertain import most_uncertain
+from engine.annotation.automask.uncertain import most_uncertain, over_picture
 
 __all__ = [
     "Proposal",
+    "ProposedRegion",
     "Region",
     "accept_all",
     "accept_class",
     "accept_region",
     "close_gaps",
     "most_uncertain",
+    "open_regions",
+    "over_picture",
     "regions",
     "smart_brush",
     "stained",

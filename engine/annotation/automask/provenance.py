@@ -25,8 +25,10 @@ __all__ = [
     "Region",
     "Whence",
     "by_model",
+    "doubt_of",
     "model_of",
     "regions",
+    "summary",
     "whence",
 ]
 
@@ -41,6 +43,7 @@ MODEL: Final = 2
 EDITED: Final = 3
 
 Whence = Literal["human", "model", "edited"]
+_BAND: Final = 512  # rows that are counted together
 _NAMES: Final[dict[int, Whence]] = {HUMAN: "human", MODEL: "model", EDITED: "edited"}
 
 
@@ -107,14 +110,67 @@ def regions(mask: Mask, origins: NDArray[np.uint8]) -> tuple[Region, ...]:
         here = (mask == state).astype(np.uint8)
         number, labels, boxes, _ = cv2.connectedComponentsWithStats(here, connectivity=4)
         area = boxes[:, cv2.CC_STAT_AREA]
-        model = np.bincount(labels[origins == MODEL], minlength=number)
-        edited = np.bincount(labels[origins == EDITED], minlength=number)
+        model, edited = (_counted(labels, origins, kind, number) for kind in (MODEL, EDITED))
         for index in range(1, number):
             left, top, width, height = (int(side) for side in boxes[index][:4])
             box = Box(left=left, top=top, right=left + width, bottom=top + height)
             kind = _kind(int(area[index]), int(model[index]), int(edited[index]))
             found.append(Region(state=state, box=box, area_px=int(area[index]), whence=kind))
     return tuple(found)
+
+
+def summary(mask: Mask, origins: NDArray[np.uint8]) -> dict[str, dict[str, int]]:
+    """Return how many annotated pixels, and how many regions, come from whom.
+
+    Small enough for a record; each region by itself follows from the strokes, by :func:`regions`.
+    """
+    found = {"pixels": dict.fromkeys(_NAMES.values(), 0), "regions": {}}
+    by_origin = np.zeros(EDITED + 1, np.int64)
+    for rows in _bands(mask.shape[0]):
+        annotated = origins[rows][mask[rows] != NOT_ANNOTATED]
+        by_origin += np.bincount(annotated, minlength=EDITED + 1)
+    by_origin[HUMAN] += by_origin[NOBODY]
+    for kind, name in _NAMES.items():
+        found["pixels"][name] = int(by_origin[kind])
+    found["regions"] = dict.fromkeys(_NAMES.values(), 0)
+    for region in regions(mask, origins):
+        found["regions"][region.whence] += 1
+    return found
+
+
+def doubt_of(strokes: Iterable[Stroke], shape: tuple[int, int]) -> float | None:
+    """Return the mean doubt in 0..1 of all pixels that were drawn; a person's have none.
+
+    ``None`` when no stroke took over a proposal that tells its doubt.
+    """
+    kept = tuple(strokes)
+    if all(stroke.doubt is None for stroke in kept):
+        return None
+    doubts = np.zeros(shape, np.uint8)
+    drawn = np.zeros(shape, np.bool_)
+    for stroke in kept:
+        box = bounds(stroke, shape)
+        if not box.is_empty:
+            inside = covered(stroke, box)
+            drawn[box.part][inside] = stroke.state != NOT_ANNOTATED
+            doubts[box.part][inside] = round(255 * (stroke.doubt or 0.0))
+    area = int(np.count_nonzero(drawn))
+    doubts *= drawn
+    return float(doubts.sum(dtype=np.int64)) / 255 / area if area else None
+
+
+def _counted(
+    labels: NDArray[np.int32], origins: NDArray[np.uint8], kind: int, number: int
+) -> NDArray[np.int64]:
+    """Return how many pixels of each label are of ``kind``; in bands, for large pictures."""
+    found = np.zeros(number, np.int64)
+    for rows in _bands(labels.shape[0]):
+        found += np.bincount(labels[rows][origins[rows] == kind], minlength=number)
+    return found
+
+
+def _bands(height: int) -> Iterable[slice]:
+    return (slice(row, row + _BAND) for row in range(0, height, _BAND))
 
 
 def _kind(area: int, model: int, edited: int) -> Whence:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.annotation.automask.proposals import Proposal
 from engine.annotation.raster import Box
 from engine.errors import RequestError
 from engine.imaging.masks import NOT_ANNOTATED, Mask
 
-__all__ = ["most_uncertain"]
+__all__ = ["most_uncertain", "over_picture"]
 
 _PART: Final = 10  # the region is a tenth of the shorter side
 _SMALLEST_PX: Final = 24
+_OPAQUE: Final = 0.85
 _LOOK_PX: Final = 1024  # larger pictures are looked at smaller
 
 
@@ -55,3 +57,26 @@ def most_uncertain(
     top = min(round(int(row) / scale), height - side)
     left = min(round(int(col) / scale), width - side)
     return Box(left=left, top=top, right=left + side, bottom=top + side)
+
+
+def over_picture(picture: NDArray[np.uint8], proposal: Proposal) -> NDArray[np.uint8]:
+    """Return ``picture`` ``(h, w, 3)`` of the proposal's part with its doubt laid over.
+
+    Sure places stay as they are; from there it goes over purple and orange to yellow, the more
+    opaque the less sure.
+
+    Raises
+    ------
+    RequestError
+        When the proposal knows no uncertainty.
+    """
+    import cv2
+
+    if proposal.uncertainty is None:
+        raise RequestError("This proposal does not tell how sure it is; paint scribbles to teach.")
+    size = (picture.shape[1], picture.shape[0])
+    doubt = cv2.resize(proposal.uncertainty, size, interpolation=cv2.INTER_AREA)
+    colours = cv2.cvtColor(cv2.applyColorMap(doubt, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    weight = (doubt.astype(np.float32) / 255 * _OPAQUE)[..., np.newaxis]
+    mixed = picture * (1 - weight) + colours * weight
+    return np.asarray(np.round(mixed), np.uint8)

@@ -105,6 +105,7 @@ def _image(
         perceptual_hash=checks.perceptual_hash(taken.picture),
         group=entry.group[:200],
         split=entry.split,
+        status="new" if mask is None else "to_review",
         uploader_id=context.job.created_by,
         details=details,
     )

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.annotation.automask import Proposal
 from engine.annotation.canvas_objects import Seed
 from engine.annotation.raster import Box
 from engine.annotation.strokes import Stroke
-from engine.catalogue.proposing import accept, propose, shown
+from engine.catalogue.proposing import Proposed, accept, open_regions, propose, shown
 from engine.errors import (
     BusyError,
     NotAllowedError,
@@ -280,6 +281,40 @@ def test_a_proposal_for_a_part_is_taken_over_where_nobody_drew(bench: Workbench)
     bench.annotation.undo("q", ANN, tab="t")
     np.testing.assert_array_equal(bench.annotation.mask("q", ANN), before)
     assert bench.annotation.warnings("q", ANN) is not None
+
+
+def test_one_region_of_a_proposal_is_taken_over(bench: Workbench) -> None:
+    """By a place in it; the revision says how unsure it was and who its regions come from."""
+    put_two_tones(bench)
+    box = Box(left=30, top=10, right=100, bottom=80)
+    mask = np.full((70, 70), 255, np.uint8)
+    mask[5:15, 5:15], mask[40:60, 40:60] = 1, 2
+    proposal = Proposal(
+        mask=mask, origin="scribbles", sentence="", uncertainty=np.full((70, 70), 51, np.uint8)
+    )
+    found = Proposed(image_id="q", box=box, proposal=proposal, next_box=None)
+    regions = open_regions(bench.annotation, found, ANN)
+    assert [(one.state, one.area_px) for one in regions] == [(2, 400), (1, 100)]
+    asked = {"colours": {1: (250, 0, 0)}, "width": 70, "height": 70}
+    plain = shown(bench.annotation, found, ANN, **asked)
+    assert shown(bench.annotation, found, ANN, **asked, doubt=True, regions=regions) != plain
+    place = (regions[1].x, regions[1].y)
+    assert accept(bench.annotation, found, ANN, tab="t", at=place) == 1
+    assert accept(bench.annotation, found, ANN, tab="t", at=(69, 0)) == 0
+    expected = np.full((90, 120), 255, np.uint8)
+    expected[15:25, 35:45] = 1
+    np.testing.assert_array_equal(bench.annotation.mask("q", ANN), expected)
+    by_hand = Stroke(
+        tool="rectangle", state=2, points=np.array([[0, 0], [10, 0], [10, 10], [0, 10]])
+    )
+    bench.annotation.draw("q", ANN, [by_hand], tab="t")
+    saved = bench.annotation.save("q", ANN, tab="t")
+    assert saved.details["uncertainty"] == pytest.approx(0.1, abs=0.003)  # 0.2 on half of 200 px
+    assert saved.details["provenance"]["regions"] == {"human": 1, "model": 1, "edited": 0}
+    assert saved.details["provenance"]["pixels"] == {"human": 100, "model": 100, "edited": 0}
+    bench.annotation.restore("q", saved.id, ANN, tab="t")
+    again = bench.annotation.save("q", ANN, tab="t")
+    assert again.details["provenance"] == saved.details["provenance"]
 
 
 def test_proposals_are_refused_with_a_reason(bench: Workbench) -> None:

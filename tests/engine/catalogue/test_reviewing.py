@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.catalogue.second_readings import seen_thumbnail
+from engine.catalogue.visibility import visible_images
+from engine.datasets.taking import thumbnail as small_picture
 from engine.errors import BusyError, NotAllowedError, NotFoundError, NotSignedInError, RequestError
 from engine.imaging import masks, pictures
 from engine.imaging.drawn_tissue import draw_tissue
 from engine.people.actors import NOBODY, VISITOR, Actor
 from engine.settings import Settings
-from engine.store.records import Dataset, Image, Mask, User
+from engine.store.records import Dataset, Image, Mask, Sample, User
 from engine.workbench import Workbench
 
 ANN = Actor(id="ann", name="Ann", role="ANNOTATOR")
@@ -340,3 +343,74 @@ def test_classes_of_the_dataset_hold_for_the_reader(workbench: Workbench) -> Non
     send(workbench, "i0")
     other = workbench.reviewing.second_readings.ask(REV, "i0", "ben")
     assert workbench.annotation.classes(other) == ("glass", "gland")
+
+
+# --- imported, blinded, hidden -------------------------------------------------------------
+
+
+def test_a_picture_imported_with_its_mask_waits_for_review(workbench: Workbench) -> None:
+    """Its mask is sent though nobody drew: it is to be reviewed, not to be drawn, and decided."""
+    mask = send(workbench, "i1")
+    with workbench.store.images.transaction() as t:
+        t.put(replace(t["i1"], status="new"))
+    assert ids(workbench, REV, "to_review") == ["i1"]
+    assert "i1" not in ids(workbench, ANN, "unassigned")
+    workbench.reviewing.approve(REV, mask.id)
+    assert image(workbench, "i1").status == "approved"
+    assert ids(workbench, REV, "to_review") == []
+
+
+def test_a_second_reader_sees_no_outline_in_small_pictures(workbench: Workbench) -> None:
+    """The imported small picture shows the mask's edge; the reader's has no trace of it."""
+    send(workbench, "i0", first_rows=48)
+    plain = pictures.decode(workbench.files.read(image(workbench, "i0").sha256))
+    marked = np.zeros((SIDE, SIDE), np.uint8)
+    marked[48:] = 1
+    outlined = workbench.files.put(small_picture(plain, marked), media_type="image/jpeg")
+    with workbench.store.images.transaction() as t:
+        t.put(replace(t["i0"], thumbnail_sha256=outlined.sha256))
+    reading = workbench.reviewing.second_readings.ask(REV, "i0", "ben")
+
+    def small(actor: Actor, name: str) -> bytes:
+        return seen_thumbnail(workbench.store, workbench.files, actor, image(workbench, name))
+
+    with_outline = workbench.files.read(outlined.sha256)
+    assert small(REV, "i0") == with_outline
+    assert small(BEN, "i0") == small(BEN, reading.id) == small_picture(plain)
+    assert workbench.datasets.thumbnail(BEN, image(workbench, "i0")) == small_picture(plain)
+    send(workbench, reading.id, BEN)
+    assert small(BEN, "i0") == with_outline
+
+
+@pytest.mark.parametrize(
+    ("actor", "sees"), [(ANN, True), (BEN, False), (REV, False), (ADA, True), (UPL, True)]
+)
+def test_a_picture_of_a_sample_is_there_for_its_people_only(
+    workbench: Workbench, actor: Actor, sees: bool
+) -> None:
+    """Uploaded by Upl, assigned to Ann: others find neither picture nor mask, nor decide on it."""
+    mask = send(workbench, "i3", BEN)
+    sample = Sample(id="s", patient_id="p", uploader_id="upl", assigned_to="ann", image_ids=("i3",))
+    with workbench.store.transaction("images", "samples") as t:
+        t["samples"].put(sample)
+        t["images"].put(replace(t["images"]["i3"], sample_id="s"))
+    found = visible_images(workbench.store, actor, workbench.store.images.read())
+    assert ("i3" in {one.id for one in found}) is sees
+    if actor.role == "UPLOADER":
+        assert workbench.annotation.image("i3", actor).id == "i3"
+        return
+    assert ("i3" in ids(workbench, actor, "to_review")) is sees
+    if sees:
+        assert workbench.annotation.image("i3", actor).id == "i3"
+        return
+    for refused in (
+        lambda: workbench.annotation.image("i3", actor),
+        lambda: workbench.reviewing.look(actor, "i3", colours={}),
+        lambda: workbench.reviewing.put_back(actor, "i3"),
+        lambda: workbench.reviewing.take(actor, "i3"),
+    ):
+        with pytest.raises(NotFoundError):
+            refused()
+    if actor.role == "REVIEWER":
+        with pytest.raises(NotFoundError):
+            workbench.reviewing.approve(actor, mask.id)

@@ -7,7 +7,8 @@ from typing import Final
 
 import streamlit as st
 
-from engine.catalogue.picture_records import thumbnail
+from engine.catalogue.second_readings import seen_thumbnail
+from engine.catalogue.visibility import visible_images
 from engine.store.records import Image
 from ui_streamlit.studio.attempts import attempt
 from ui_streamlit.studio.home.steps import draw_first_steps
@@ -32,7 +33,8 @@ def draw_choosing(here: Visit) -> None:
     """Draw the pictures of the datasets, each with a link to its board."""
     store = here.workbench.store
     datasets = {dataset.id: dataset.name for dataset in store.datasets.read()}
-    images = [image for image in store.images.read() if image.dataset_id in datasets]
+    of_datasets = (image for image in store.images.read() if image.dataset_id in datasets)
+    images = visible_images(store, here.actor, of_datasets)
     if not images:
         empty("No pictures yet", "Bring a dataset in, or begin with sample data.")
         draw_first_steps()
@@ -60,7 +62,8 @@ def draw_choosing(here: Visit) -> None:
 def _draw_choice(here: Visit, image: Image) -> None:
     with st.container(gap="xxsmall"):
         with attempt():
-            small = thumbnail(here.workbench.store, here.workbench.files, image)
+            bench = here.workbench
+            small = seen_thumbnail(bench.store, bench.files, here.actor, image)
             st.image(small, width="stretch", alt=image.name)
         st.page_link(page("annotate"), label=plain(image.name), query_params={"image": image.id})
         st.caption(f"{image.width_px:,} × {image.height_px:,}, {_STATUS[image.status]}")

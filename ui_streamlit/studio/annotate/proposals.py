@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
-from engine.catalogue.proposing import Proposed, Way, accept, propose, propose_by_model, shown
+from engine.annotation.automask import ProposedRegion
+from engine.catalogue.proposing import (
+    Proposed,
+    Way,
+    accept,
+    open_regions,
+    propose,
+    propose_by_model,
+    shown,
+)
 from engine.store.records import Image
 from ui_streamlit.studio.annotate.board import tab
 from ui_streamlit.studio.annotate.choices import chosen_state, colours_of, label_of
 from ui_streamlit.studio.annotate.sheets import change, sheet_for
+from ui_streamlit.studio.annotate.tapping import tapped
 from ui_streamlit.studio.attempts import attempt
 from ui_streamlit.studio.dialogs import tell
 from ui_streamlit.studio.pieces import card
@@ -20,6 +31,7 @@ from ui_streamlit.studio.wording import percent
 __all__ = ["draw_proposals"]
 
 _KEY: Final = "annotate-proposed"
+_DOUBT: Final = "annotate-doubt"
 _BUTTONS: Final[tuple[tuple[Way, str, str], ...]] = (
     ("scribbles", "Learn from my scribbles", "school"),
     ("tissue", "Find tissue", "blur_on"),
@@ -63,15 +75,30 @@ def _draw_proposed(here: Visit, image: Image, width: int, proposed: Proposed) ->
     annotation, proposal = here.workbench.annotation, proposed.proposal
     classes = annotation.classes(image)
     st.markdown(proposal.sentence)
+    doubt = False
     if proposal.uncertainty is not None:
         st.caption(f"Doubt: {percent(proposal.doubt)} on average. Paint next in the yellow frame.")
+        doubt = st.toggle(
+            "Show where it is unsure", key=_DOUBT, help="The brighter a place, the less certain."
+        )
     sheet = sheet_for(image, width)
     small = min(sheet.width, 480)
     high = max(1, round(small * proposed.box.height / proposed.box.width))
+    regions = open_regions(annotation, proposed, here.actor)
     seen = shown(
-        annotation, proposed, here.actor, colours=colours_of(classes), width=small, height=high
+        annotation,
+        proposed,
+        here.actor,
+        colours=colours_of(classes),
+        width=small,
+        height=high,
+        doubt=doubt,
+        regions=regions,
     )
-    st.image(seen, width=small, alt="The proposal")
+    place = tapped(seen, width=small, alt="The proposal", key="annotate-tapped")
+    if place is not None:
+        x, y = place[0] * proposed.box.width, place[1] * proposed.box.height
+        _accept(here, proposed, None, classes, at=(x, y))
     with st.container(horizontal=True, gap="xsmall"):
         if st.button("Accept all", type="primary", key="annotate-accept"):
             _accept(here, proposed, None, classes)
@@ -86,14 +113,48 @@ def _draw_proposed(here: Visit, image: Image, width: int, proposed: Proposed) ->
         if st.button("Discard", key="annotate-discard"):
             del st.session_state[_KEY]
             st.rerun()
+    _draw_regions(here, proposed, regions, classes)
 
 
-def _accept(here: Visit, proposed: Proposed, state: int | None, classes: tuple[str, ...]) -> None:
+def _draw_regions(
+    here: Visit,
+    proposed: Proposed,
+    regions: Sequence[ProposedRegion],
+    classes: tuple[str, ...],
+) -> None:
+    """Draw a button for each numbered region."""
+    if not regions:
+        st.caption("All that is proposed here is annotated already.")
+        return
+    st.caption("Tap a region in the picture to accept it alone, or choose it by its number.")
+    with st.container(horizontal=True, gap="xsmall"):
+        for number, region in enumerate(regions, start=1):
+            doubt = "" if region.doubt is None else f", {percent(region.doubt)} unsure"
+            if st.button(
+                f"{number}: {label_of(region.state, classes).lower()}",
+                help=f"{region.area_px:,} pixels{doubt}",
+                key=f"annotate-region-{number}",
+            ):
+                _accept(here, proposed, None, classes, at=(region.x, region.y))
+
+
+def _accept(
+    here: Visit,
+    proposed: Proposed,
+    state: int | None,
+    classes: tuple[str, ...],
+    *,
+    at: tuple[float, float] | None = None,
+) -> None:
     with attempt():
-        drawn = accept(here.workbench.annotation, proposed, here.actor, tab=tab(), state=state)
+        drawn = accept(
+            here.workbench.annotation, proposed, here.actor, tab=tab(), state=state, at=at
+        )
         what = "the proposal" if state is None else label_of(state, classes).lower()
-        tell(f"Took over {what}; undo takes it back." if drawn else "All of it was annotated.")
-        if state is None:
+        what = what if at is None else "the region"
+        nothing = "All of it was annotated." if at is None else "Nothing to take over there."
+        tell(f"Took over {what}; undo takes it back." if drawn else nothing)
+        if state is None and at is None:
             del st.session_state[_KEY]
         change()
         st.rerun()

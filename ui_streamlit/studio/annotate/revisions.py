@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from engine.store.records import Image, Mask
@@ -20,6 +22,7 @@ __all__ = ["draw_revisions", "draw_saving"]
 _SHOWN = 12
 _WARNED = "annotate-warned"
 _STATES = {"draft": "Draft", "submitted": "For review", "approved": "Approved"}
+_REGIONS = {"human": "by hand", "model": "proposed", "edited": "proposed and edited"}
 _ORIGINS = {
     "human": "drawn by hand",
     "model": "proposed by a model",
@@ -78,10 +81,23 @@ def _draw_revision(here: Visit, image: Image, mask: Mask, *, may_draw: bool) -> 
             f"{wording.plain(_author(here, mask))}, {_ORIGINS[mask.origin]}"
             + (f": {wording.plain(mask.comment)}" if mask.comment else "")
         )
+        whence = _whence(mask)
+        if whence:
+            st.caption(whence)
         if mask.state in _STATES:
             chip(_STATES[mask.state], "good" if mask.state == "approved" else "quiet")
         if may_draw and st.button("Go back to this", key=f"annotate-back-{mask.id}"):
             _ask_to_restore(image, mask)
+
+
+def _whence(mask: Mask) -> str:
+    """Return how many of its regions come from whom, empty where nobody noted it."""
+    noted = mask.details.get("provenance", {})
+    counts = noted.get("regions", {}) if isinstance(noted, Mapping) else {}
+    found = [f"{counts[name]:,} {text}" for name, text in _REGIONS.items() if counts.get(name)]
+    sure = mask.details.get("uncertainty")
+    doubt = f"; {wording.percent(float(sure))} uncertain" if isinstance(sure, float) else ""
+    return f"Regions: {', '.join(found)}{doubt}" if found else ""
 
 
 def _ask_to_restore(image: Image, mask: Mask) -> None:

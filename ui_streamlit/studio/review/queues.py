@@ -6,8 +6,8 @@ from typing import Final
 
 import streamlit as st
 
-from engine.catalogue.picture_records import thumbnail
 from engine.catalogue.reviewing import QUEUES, QueueName, Waiting
+from engine.catalogue.second_readings import seen_thumbnail
 from ui_streamlit.studio import wording
 from ui_streamlit.studio.attempts import attempt
 from ui_streamlit.studio.dialogs import tell
@@ -69,7 +69,8 @@ def _draw_row(here: Visit, waiting: Waiting, which: QueueName) -> None:
     image = waiting.image
     with card(f"review-{image.id}"), st.container(horizontal=True, vertical_alignment="top"):
         with attempt():
-            small = thumbnail(here.workbench.store, here.workbench.files, image)
+            bench = here.workbench
+            small = seen_thumbnail(bench.store, bench.files, here.actor, image)
             st.image(small, width=120, alt=image.name)
         with st.container(gap="xxsmall"):
             st.markdown(f"**{wording.plain(image.name)}**")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,10 +13,19 @@ from engine.annotation.automask import (
     accept_all,
     accept_class,
     accept_region,
+    open_regions,
+    over_picture,
     regions,
     whence,
 )
-from engine.annotation.automask.provenance import EDITED, HUMAN, MODEL, NOBODY
+from engine.annotation.automask.provenance import (
+    EDITED,
+    HUMAN,
+    MODEL,
+    NOBODY,
+    doubt_of,
+    summary,
+)
 from engine.annotation.raster import draw
 from engine.annotation.strokes import Stroke
 from engine.errors import RequestError
@@ -79,6 +90,67 @@ def test_one_region_alone() -> None:
     assert (mask != 255).sum() == 64
     assert accept_region(proposal(), 35, 28) is None
     assert accept_region(proposal(), -1, 500) is None
+
+
+def test_regions_are_listed_with_a_place_in_each() -> None:
+    """Largest first; what is annotated does not count; taking over at the place draws just it."""
+    keep = empty()
+    keep[2:10, 2:6] = 0  # half of the first square
+    found = open_regions(proposal(), keep)
+    assert all(proposal().mask[int(one.y), int(one.x)] == one.state for one in found)
+    assert [one.area_px for one in found] == sorted((one.area_px for one in found), reverse=True)
+    first = next(one for one in found if one.state == 1 and one.box.left == 2)
+    assert (first.area_px, first.doubt) == (32, None)
+    stroke = accept_region(proposal(), first.x, first.y, keep=keep)
+    assert stroke is not None
+    draw(keep, [stroke])
+    assert (keep[2:10, 6:10] == 1).all()
+    assert len(open_regions(proposal(), keep)) == len(found) - 1
+    assert len(open_regions(proposal(), most=1)) == 1
+
+
+def test_doubt_of_a_region_goes_with_its_stroke() -> None:
+    """Half sure in one square: 0.5 on region and stroke, kept in the stored form, in the mean."""
+    doubt = np.zeros(SHAPE, np.uint8)
+    doubt[2:10, 20:28] = 255
+    doubt[2:6, 20:28] = 0
+    unsure = Proposal(mask=proposal().mask, origin="model", sentence="", uncertainty=doubt)
+    stroke = accept_region(unsure, 22.5, 5.5)
+    assert stroke is not None
+    assert stroke.doubt == 0.5
+    again = Stroke.from_json(stroke.as_json())
+    assert again.doubt == 0.5
+    assert doubt_of([rectangle(0, 0, 8, 8, 2)], SHAPE) is None
+    both = doubt_of([again, rectangle(0, 20, 8, 28, 2)], SHAPE)  # 64 px of each
+    assert both == pytest.approx(0.25, abs=0.01)
+    with pytest.raises(RequestError, match="'doubt' must be from 0 to 1"):
+        replace(stroke, doubt=1.5)
+
+
+def test_a_summary_counts_pixels_and_regions() -> None:
+    """One region as proposed, one gone over by a person, one by hand: so many of each."""
+    strokes = [*accept_all(proposal()), rectangle(20, 2, 24, 10, 1), rectangle(30, 20, 35, 25, 0)]
+    mask = empty()
+    draw(mask, strokes)
+    found = summary(mask, whence(strokes, SHAPE))
+    assert found["regions"]["edited"] == 1
+    assert found["regions"]["human"] == 1
+    assert found["pixels"]["edited"] == 32
+    assert found["pixels"]["human"] == 25
+    assert sum(found["pixels"].values()) == int((mask != 255).sum())
+
+
+def test_doubt_is_shown_where_it_is() -> None:
+    """Sure places look as before; unsure ones are bright."""
+    doubt = np.zeros(SHAPE, np.uint8)
+    doubt[:, 20:] = 255
+    unsure = Proposal(mask=empty(), origin="model", sentence="", uncertainty=doubt)
+    grey = np.full((*SHAPE, 3), 90, np.uint8)
+    seen = over_picture(grey, unsure)
+    assert (seen[:, :20] == 90).all()
+    assert (seen[:, 20:, 0] > 200).all()
+    with pytest.raises(RequestError, match="how sure"):
+        over_picture(grey, proposal())
 
 
 def test_a_mask_of_another_size_is_refused() -> None:
