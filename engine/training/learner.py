@@ -127,7 +127,7 @@ class Learner:
             own: dict[str, Any] = _below(f"optimiser.{number}.", state)
             if own:
                 self.optimiser.state[parameter] = {
-                    name: own[name].to(self.device) if name != "step" else own[name].float()
+                    name: _like(parameter, own[name]) if name != "step" else own[name].float()
                     for name in _OPTIMISER_FIELDS
                 }
         self.step = step
@@ -154,6 +154,11 @@ class Learner:
         return torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"
         )
+
+
+def _like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Return the value laid out in memory as the parameter is: the fused step relies on it."""
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

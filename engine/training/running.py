@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -106,9 +107,10 @@ class _Run:
         self._course.add_earlier(float(kept.notes["elapsed_s"]) if kept else 0.0)
         yield from self._prepare()
         prepared = read_prepared(self._set, self._folder / "prepared")
-        found = fingerprint(prepared)
+        seed, fold = self._wishes.seed, self._wishes.fold
+        division = divide(self._set.examples, seed=seed, fold=fold)
+        found = fingerprint(_seen(prepared, division.indices("test")))
         chosen = self._plan(prepared, found)
-        division = divide(self._set.examples, seed=chosen.seed, fold=chosen.fold)
         parts = _usable(prepared, {
             part: division.indices(part) for part in ("train", "validation", "test")
         })  # fmt: skip
@@ -147,7 +149,11 @@ class _Run:
 
         note = self._folder / "plan.json"
         if note.is_file():
-            return Plan.from_json(json.loads(note.read_bytes()))
+            kept = Plan.from_json(json.loads(note.read_bytes()))
+            # How long it may take is the one thing that somebody may change on the way.
+            if self._wishes.minutes is None and self._wishes.epochs is None:
+                return kept
+            return replace(kept, minutes=self._wishes.minutes, epochs=self._wishes.epochs)
         chosen = (
             self._wishes
             if isinstance(self._wishes, Plan)
@@ -231,6 +237,12 @@ class _Run:
         metrics = dict(cards.load(model).metrics)
         shutil.rmtree(self._folder / "prepared", ignore_errors=True)
         yield events.Finished(folder="model", metrics=metrics, elapsed_s=self._course.elapsed_s)
+
+
+def _seen(prepared: PreparedSet, test: Sequence[int]) -> PreparedSet:
+    """Return the set without its test pictures, on which no choice may depend."""
+    left = tuple(one for i, one in enumerate(prepared.pictures) if i not in set(test))
+    return replace(prepared, pictures=left)
 
 
 def _usable(
