@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
     mapping = parse_mapping(options.mapping)
     folder = OutFolder(options.out)
-    folder.begin(_request(options))
+    folder.check()
     line = ProgressLine(is_shown=sys.stderr.isatty())
     with read_pictures(
         options.dataset,
@@ -76,6 +76,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     ) as read:
         line.clear()
         _say_what_was_read(read)
+        folder.begin(_request(options, read.training_set.manifest_sha256))
         return _trained(options, settings, read, folder, started)
 
 
@@ -90,14 +91,10 @@ def _check(options: argparse.Namespace) -> None:
             raise RequestError(f"--{name.replace('_', '-')} must be above 0, but is {value:g}.")
 
 
-def _request(options: argparse.Namespace) -> Document:
-    """Return what must be the same for an earlier run to go on."""
-    names = ("variant", "learning_rate", "batch_size", "patch", "seed", "name", "mapping", "form")
-    return {
-        "dataset": str(options.dataset.resolve()),
-        "plane": options.plane,
-        **{name: getattr(options, name) for name in names},
-    }
+def _request(options: argparse.Namespace, manifest_sha256: str) -> Document:
+    """Return what must be the same for an earlier run to go on; the hash is of all pixels."""
+    names = ("minutes", "epochs", "variant", "learning_rate", "batch_size", "patch", "seed")
+    return {**{name: getattr(options, name) for name in names}, "pictures": manifest_sha256}
 
 
 def _say_what_was_read(read: ReadPictures) -> None:

@@ -15,6 +15,7 @@ __all__ = ["OutFolder"]
 _WORK = ".training"
 _REQUEST = "request.json"
 _CARD = "card.json"
+_CHECKPOINT = "checkpoint.json"
 
 
 @final
@@ -29,13 +30,13 @@ class OutFolder:
         """Where the training works: checkpoints, prepared pictures, and at the end the model."""
         return self._path / _WORK
 
-    def begin(self, request: Document) -> None:
-        """Make the folder, or take up an earlier run of the same ``request``.
+    def check(self) -> None:
+        """Make sure that a training may write here, before anything is read.
 
         Raises
         ------
         RequestError
-            When there is something else in it, or an earlier run with other options.
+            When it is a file, or a folder that holds something else than an earlier training.
         """
         if self._path.exists() and not self._path.is_dir():
             raise RequestError(f"--out must be a folder, but {self._path} is a file; name another.")
@@ -45,11 +46,26 @@ class OutFolder:
             raise RequestError(
                 f"--out must be new or empty, but {self._path} holds {what}; name another folder."
             )
+
+    def begin(self, request: Document) -> None:
+        """Make the folder, or take up an earlier training of the same ``request``.
+
+        One that had learnt nothing yet is forgotten when the request is another.
+
+        Raises
+        ------
+        RequestError
+            When an earlier training with other options has learnt something, or the folder cannot
+            be written.
+        """
         note = self.work / _REQUEST
-        if _WORK in held and note.is_file():
-            self._check_same(json.loads(note.read_text(encoding="utf-8")), request)
-            return
         try:
+            if note.is_file():
+                earlier: Document = json.loads(note.read_text(encoding="utf-8"))
+                if (self.work / _CHECKPOINT).is_file():
+                    self._check_same(earlier, request)
+                if earlier != request:
+                    shutil.rmtree(self.work)
             self.work.mkdir(parents=True, exist_ok=True)
             note.write_text(json.dumps(request, indent=1), encoding="utf-8")
         except OSError as error:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from engine import cli
 from engine.cli.train_folder import OutFolder
@@ -23,6 +25,15 @@ from engine.segmentation.scoring import confusion, overlaps
 from engine.segmentation.segmenter import open_segmenter
 
 SMALL = ("--patch", "64", "--batch-size", "4")
+
+
+@pytest.fixture(autouse=True)
+def _one_core() -> Iterator[None]:
+    """Leave the other core to other tests."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def _picture(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +124,8 @@ def test_a_killed_training_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture
     time.sleep(0.5)
     process.kill()
     process.communicate()
-    assert cli.main(["train", archive, "--out", str(out), *SMALL, "--seed", "5"]) == 2
+    other = ["--epochs", "3", "--seed", "5"]
+    assert cli.main(["train", archive, "--out", str(out), *SMALL, *other]) == 2
     assert "unfinished training with seed 0" in capsys.readouterr().err
     assert cli.main(["train", archive, "--out", str(out), *SMALL, "--epochs", "3", "--json"]) == 0
     told = capsys.readouterr()
@@ -155,7 +167,22 @@ def test_a_finished_folder_is_left_alone(tmp_path: Path) -> None:
     """A model is never written over."""
     (tmp_path / "card.json").write_text("{}", encoding="utf-8")
     with pytest.raises(RequestError, match="holds a finished model"):
-        OutFolder(tmp_path).begin({})
+        OutFolder(tmp_path).check()
+
+
+def test_a_training_that_learnt_nothing_is_forgotten(tmp_path: Path) -> None:
+    """With another mapping a failed start is begun anew; what was learnt is not thrown away."""
+    folder = OutFolder(tmp_path / "out")
+    folder.begin({"mapping": []})
+    (folder.work / "prepared").mkdir()
+    folder.begin({"mapping": []})
+    assert (folder.work / "prepared").is_dir()
+    folder.begin({"mapping": ["255=gland"]})
+    assert not (folder.work / "prepared").exists()
+    (folder.work / "checkpoint.json").write_text("{}", encoding="utf-8")
+    folder.begin({"mapping": ["255=gland"]})
+    with pytest.raises(RequestError, match="unfinished training with mapping"):
+        folder.begin({"mapping": []})
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
