@@ -43,6 +43,7 @@ class Learning:
         self._saved_at = time.monotonic()
         self._told_at = 0.0
         self._busy_s = 0.0
+        self._waited_s = 0.0
         self._losses: list[float] = []
         self._epoch_at = learner.step
         self._rate = 0.0
@@ -86,7 +87,8 @@ class Learning:
         loss = learner.learn(batch, self._rate)
         took = time.monotonic() - began
         self._busy_s += took
-        pace.took(took)
+        pace.took(took + self._loader.waited_s - self._waited_s)
+        self._waited_s = self._loader.waited_s
         self._losses.append(loss)
         if pace.should_recount(learner.step):
             pace.recount(learner.step, self._course.elapsed_s)
