@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from engine.settings import Settings
 from engine.workbench import shared_workbench
 from tests.ui_streamlit.studio import Studio
+from tests.ui_streamlit.trained import train_once
 from ui_streamlit.studio import visits
 
 
@@ -22,6 +24,20 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
 @pytest.fixture
 def open_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     """A studio without sign-in: everybody is the visitor."""
+    yield from _studio(tmp_path, monkeypatch, auth="off")
+
+
+@pytest.fixture(scope="session")
+def _trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_once(tmp_path_factory.mktemp("trained") / "home")
+
+
+@pytest.fixture
+def trained_studio(
+    _trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Studio]:
+    """A studio without sign-in, in which the model “First” was really trained on “Discs”."""
+    shutil.copytree(_trained_home, tmp_path / "home")
     yield from _studio(tmp_path, monkeypatch, auth="off")
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from ui_streamlit.studio import attempt, card, heading, live, visit
 from ui_streamlit.studio.home.contents import draw_contents
 from ui_streamlit.studio.home.steps import draw_first_steps
+from ui_streamlit.studio.home.training import draw_training_step
 from ui_streamlit.studio.home.waiting import Waiting, what_waits
 from ui_streamlit.studio.navigation import page
 from ui_streamlit.studio.pieces import chip
@@ -40,6 +41,8 @@ _here = visit("studio.open")
 heading("Studio", "Pictures, masks and models of your team, on this machine.")
 with attempt():
     draw_first_steps()
+with attempt():
+    draw_training_step(_here)
 with attempt():
     _waiting()
 with attempt():

@@ -18,7 +18,7 @@ _asked = record_in_address("training")
 if _asked:
     with st.container(key="lb-back"):
         st.page_link(page("train"), label="← All trainings")
-    draw_training(_asked)
+    draw_training(_here, _asked)
 else:
     if _here.may("models.train"):
         draw_beginning(_here)

@@ -66,8 +66,12 @@ def draw_beginning(here: Visit) -> None:
         wishes = {"minutes": _MINUTES[length or "15 min"], **_draw_advanced()}
         if "epochs" in wishes:
             del wishes["minutes"]
-        _draw_suggestion(here, chosen, wishes)
+        suggestion = _suggested(here, chosen, counts[chosen], wishes)
+        if suggestion is not None:
+            _draw_forecast(suggestion)
         _draw_buttons(here, chosen, wishes, name)
+        if suggestion is not None:
+            _draw_reasons(suggestion)
 
 
 def wishes_from(state: Any) -> dict[str, Any]:  # noqa: ANN401 – Streamlit's session state
@@ -154,28 +158,37 @@ def _advanced(state: Any) -> dict[str, Any]:  # noqa: ANN401 – Streamlit's ses
     return found
 
 
-def _draw_suggestion(here: Visit, dataset_id: str, wishes: dict[str, Any]) -> None:
-    """Show how it would go; looked at once for each choice, since pictures have to be read."""
-    key = f"{dataset_id} {sorted(wishes.items())}"
-    kept = st.session_state.get("train-suggested")
-    if kept is None or kept[0] != key:
-        with attempt(), st.spinner("Looking at some of the pictures …"):
-            found = here.workbench.trainings.suggest(here.actor, dataset_id, wishes)
-            st.session_state["train-suggested"] = kept = (key, found)
-    if kept is None or kept[0] != key:
-        return
-    suggestion: Suggestion = kept[1]
+def _suggested(
+    here: Visit, dataset_id: str, marked: int, wishes: dict[str, Any]
+) -> Suggestion | None:
+    """Return how it would go; looked at once for each choice, since pictures have to be read."""
+    key = f"{dataset_id} {marked} {sorted(wishes.items())}"
+    kept: tuple[str, Suggestion] | None = st.session_state.get("train-suggested")
+    if kept is not None and kept[0] == key:
+        return kept[1]
+    with attempt(), st.spinner("Looking at some of the pictures …"):
+        found = here.workbench.trainings.suggest(here.actor, dataset_id, wishes)
+        st.session_state["train-suggested"] = (key, found)
+        return found
+    return None  # the reason stands on the page
+
+
+def _draw_forecast(suggestion: Suggestion) -> None:
     _draw_fingerprint(suggestion)
     plan = suggestion.plan
-    time = wording.duration(plan.seconds)
     st.markdown(
-        f"**About {time}, {wording.megabytes(plan.memory_mb)} of memory at most.** "
-        f"{len(plan.reasons)} choices were made:"
+        f"**About {wording.duration(plan.seconds)}, {wording.megabytes(plan.memory_mb)} of memory "
+        "at most.**"
     )
+
+
+def _draw_reasons(suggestion: Suggestion) -> None:
+    reasons = suggestion.plan.reasons
+    st.markdown(f"**{wording.count(len(reasons), 'choice')} were made for these pictures**")
     rows = "".join(
         f"<div><dt>{escape(one.about)}</dt><dd><b>{escape(one.chosen)}</b> – "
         f"{escape(one.because)}</dd></div>"
-        for one in plan.reasons
+        for one in reasons
     )
     st.html(f'<dl class="lb-facts lb-reasons">{rows}</dl>')
 

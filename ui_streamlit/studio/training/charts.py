@@ -14,7 +14,7 @@ _INK: Final = {
     "dark": ("#6cc3df", "#f0c27b", "#f3a79b", "#c8b4f0", "#9fd8a6", "#a3b6bf"),
 }
 _DASHES: Final = ([1, 0], [6, 4], [2, 2], [10, 3, 2, 3], [4, 2])
-_HEIGHT_PX: Final = 210
+_HEIGHT_PX: Final = 300
 
 
 def draw_curves(epochs: Sequence[Mapping[str, Any]], *, key: str) -> None:
@@ -54,7 +54,7 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ideal = [{"x": at, "value": at, "name": "Ideal"} for at in (0.0, 1.0)]
     return _chart(
         [*rows, *ideal],
-        top=1.0,
+        y_domain=[0, 1],
         x_title="said to be sure",
         y_title="was right",
         x_domain=[0, 1],
@@ -64,15 +64,24 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _draw(title: str, words: str, rows: list[dict[str, Any]], top: float | None, key: str) -> None:
     st.markdown(f"**{title}**")
-    document = _chart(rows, top=top, x_title="epoch", y_title=None)
+    document = _chart(rows, y_domain=_span(rows, top), x_title="epoch", y_title=None)
     st.vega_lite_chart(document, theme="streamlit", key=key, alt=f"{title}: {words}")
     st.caption(words)
+
+
+def _span(rows: Sequence[Mapping[str, Any]], top: float | None) -> list[float]:
+    """Return where an axis begins and ends; else it complains before its data is there."""
+    if top is not None:
+        return [0, top]
+    values = [row["value"] for row in rows if row["value"] is not None] or [0.0]
+    room = max(0.02, 0.08 * (max(values) - min(values)))
+    return [round(max(0.0, min(values) - room), 4), round(max(values) + room, 4)]
 
 
 def _chart(
     rows: list[dict[str, Any]],
     *,
-    top: float | None,
+    y_domain: list[float],
     x_title: str,
     y_title: str | None,
     x_domain: list[float] | None = None,
@@ -83,9 +92,10 @@ def _chart(
     places = [i % len(colours) for i in range(len(names))]
     legend = {"orient": "bottom", "symbolType": "stroke", "symbolSize": 600, "columns": 3}
     by_name = {"field": "name", "type": "nominal", "title": None, "sort": names}
-    scale_y: dict[str, Any] = {"zero": top is not None}
-    if top is not None:
-        scale_y = {"domain": [0, top]}
+    places_x = [row["x"] for row in rows]
+    # One epoch alone stands in the middle.
+    alone = 0.5 if min(places_x) == max(places_x) else 0.0
+    domain_x = x_domain or [min(places_x) - alone, max(places_x) + alone]
     return {
         "height": _HEIGHT_PX,
         "background": "transparent",
@@ -101,13 +111,13 @@ def _chart(
                 "type": "quantitative",
                 "title": x_title,
                 "axis": {"tickMinStep": 1 if x_domain is None else 0.2, "grid": False},
-                "scale": {"nice": False, **({"domain": x_domain} if x_domain else {})},
+                "scale": {"nice": False, "domain": domain_x},
             },
             "y": {
                 "field": "value",
                 "type": "quantitative",
                 "title": y_title,
-                "scale": scale_y,
+                "scale": {"domain": y_domain, "nice": False},
                 "axis": {"tickCount": 5},
             },
             "color": by_name

@@ -13,7 +13,7 @@ from ui_streamlit.studio.jobs.people import name_of
 from ui_streamlit.studio.jobs.rows import bar
 from ui_streamlit.studio.jobs.words import progress_line, state_word
 from ui_streamlit.studio.navigation import page
-from ui_streamlit.studio.pieces import card, chip
+from ui_streamlit.studio.pieces import card, chip, empty
 from ui_streamlit.studio.visits import Visit, live
 
 __all__ = ["draw_list"]
@@ -26,6 +26,12 @@ def draw_list(here: Visit) -> None:
     """Draw a row for each training; refreshes itself."""
     found = here.workbench.trainings.list(here.actor)
     if not found:
+        if not here.may("models.train"):
+            empty(
+                "No trainings yet",
+                "Annotators, reviewers and administrators start them; you can watch them here.",
+                icon=":material/model_training:",
+            )
         return
     st.subheader("Trainings", anchor=False)
     for job in found[:_SHOWN]:

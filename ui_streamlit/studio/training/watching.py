@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from html import escape
 
 import streamlit as st
@@ -16,8 +18,9 @@ from ui_streamlit.studio.dialogs import tell
 from ui_streamlit.studio.jobs import actions, choosing
 from ui_streamlit.studio.jobs.people import name_of
 from ui_streamlit.studio.jobs.rows import bar
-from ui_streamlit.studio.jobs.words import progress_line, state_word
+from ui_streamlit.studio.jobs.words import elapsed_s, progress_line, state_word
 from ui_streamlit.studio.models.figures import draw_figures
+from ui_streamlit.studio.models.measured import draw_measured
 from ui_streamlit.studio.navigation import page
 from ui_streamlit.studio.pieces import card, chip, empty
 from ui_streamlit.studio.training.charts import draw_curves
@@ -26,9 +29,8 @@ from ui_streamlit.studio.visits import Visit, live
 __all__ = ["draw_training"]
 
 
-@live("models.view", every_s=1.5)
 def draw_training(here: Visit, job_id: str) -> None:
-    """Draw the training of that job; refreshes itself."""
+    """Draw the training of that job; it refreshes itself while there is anything to see."""
     try:
         progress = here.workbench.trainings.progress(here.actor, job_id)
     except NotFoundError:
@@ -38,6 +40,22 @@ def draw_training(here: Visit, job_id: str) -> None:
             icon=":material/search_off:",
         )
         return
+    if progress.job.state in choosing.ACTIVE:
+        _draw_live(job_id)
+    else:
+        with attempt():
+            _draw(here, progress)
+
+
+@live("models.view", every_s=1.5)
+def _draw_live(here: Visit, job_id: str) -> None:
+    progress = here.workbench.trainings.progress(here.actor, job_id)
+    if progress.job.state not in choosing.ACTIVE:
+        st.rerun()  # what is over needs no refreshing
+    _draw(here, progress)
+
+
+def _draw(here: Visit, progress: Progress) -> None:
     with card("training"):
         _draw_head(here, progress)
         _draw_facts(here, progress)
@@ -47,6 +65,7 @@ def draw_training(here: Visit, job_id: str) -> None:
             draw_curves(progress.epochs, key="training")
     _draw_samples(progress)
     _draw_plan(progress)
+    _draw_measures(here, progress)
 
 
 def _draw_head(here: Visit, progress: Progress) -> None:
@@ -63,11 +82,42 @@ def _draw_head(here: Visit, progress: Progress) -> None:
     elif job.paused_because:
         st.warning(wording.plain(job.paused_because), icon=":material/pause_circle:")
     else:
-        line = progress_line(job, now=current_time())
+        line = progress_line(_with_own_end(progress), now=current_time())
         st.html(f'{bar(job)}<p class="lb-line"><span>{escape(line)}</span></p>')
     if progress.stopped:
         st.info(wording.plain(progress.stopped), icon=":material/flag:")
+    _tell_queue(here, job)
     _draw_buttons(here, progress)
+
+
+def _with_own_end(progress: Progress) -> Job:
+    """Return the job with the training's own forecast of its end, where it has one.
+
+    What the pace so far suggests is far off: preparing, learning and measuring differ.
+    """
+    job, now = progress.job, current_time()
+    if progress.evaluating[1] or progress.finished:
+        return job
+    if progress.latest:
+        return replace(job, eta_s=progress.latest["eta_s"], heartbeat_at=now)
+    minutes, so_far = job.payload.get("wishes", {}).get("minutes"), elapsed_s(job, now=now)
+    if minutes is None or so_far is None:
+        return job
+    return replace(job, eta_s=max(0.0, 60 * minutes - so_far), heartbeat_at=now)
+
+
+def _tell_queue(here: Visit, job: Job) -> None:
+    """Say for whom another training is at work while this one waits for its turn."""
+    if job.state != "pending" and job.stage != "Waiting":
+        return
+    other = here.workbench.trainings.running(here.actor)
+    if other is not None and other.id != job.id:
+        st.info(
+            f"“{wording.plain(other.title)}” is at work for "
+            f"{wording.plain(name_of(here, other.created_by))}. One training runs at a time: "
+            "this one begins when it is done.",
+            icon=":material/hourglass_top:",
+        )
 
 
 def _draw_buttons(here: Visit, progress: Progress) -> None:
@@ -87,7 +137,25 @@ def _draw_buttons(here: Visit, progress: Progress) -> None:
                     here, job, "Stop and keep the best", ":material/flag:", "finish",
                     "It stops learning and measures the best so far.",
                 )  # fmt: skip
-        actions.buttons(here, [job], key="training-job")
+        if choosing.can_retry(job):
+            _draw_again(here, job)
+        else:
+            actions.buttons(here, [job], key="training-job")
+
+
+def _draw_again(here: Visit, job: Job) -> None:
+    """Lead to the training that took this one's place, or offer to start it."""
+    later = [one for one in here.workbench.trainings.list(here.actor) if one.retry_of == job.id]
+    if later:
+        st.page_link(
+            page("train"), label="It was started again", query_params={"training": later[0].id}
+        )
+    elif st.button("Go on from where it was", icon=":material/replay:", key="training-again"):
+        with attempt():
+            again = here.workbench.queue.retry(job.id, here.actor)
+            tell("The training goes on from its last saved state.")
+            st.query_params["training"] = again.id
+            st.rerun()
 
 
 def _button(here: Visit, job: Job, label: str, icon: str, wish: str, told: str) -> None:
@@ -183,3 +251,11 @@ def _draw_plan(progress: Progress) -> None:
             for one in progress.planned["plan"]["reasons"]
         )
         st.html(f'<dl class="lb-facts lb-reasons">{rows}</dl>')
+
+
+def _draw_measures(here: Visit, progress: Progress) -> None:
+    """Draw what was measured in the end, as the model's own page does."""
+    if progress.job.state != "completed" or not progress.model_id:
+        return
+    with suppress(NotFoundError):  # the model was deleted since
+        draw_measured(here, here.workbench.models.get(here.actor, progress.model_id))
