@@ -9,24 +9,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.imaging.palettes import OKABE_ITO, Colour, colour_of
+from engine.imaging.palettes import OKABE_ITO
 from engine.imaging.pictures import encode_png
+from engine.segmentation.drawing import class_colours
 from engine.segmentation.scoring.overlap import IGNORED
 
-__all__ = ["class_colours", "draw_case"]
+__all__ = ["draw_case"]
 
 _SIDE_PX: Final = 320
 _SMALLEST_PX: Final = 160
 _GAP_PX: Final = 6
 _FILL: Final = 0.3
-_STATES: Final = {"unhealthy": OKABE_ITO["vermillion"], "healthy": OKABE_ITO["bluish green"]}
-
-
-def class_colours(classes: Sequence[str]) -> tuple[Colour, ...]:
-    """Return a colour for each class but the first; states have theirs, others take turns."""
-    return tuple(
-        _STATES.get(name) or colour_of(name, index=at) for at, name in enumerate(classes[1:])
-    )
+_RIM: Final = (255, 255, 255)
 
 
 def draw_case(
@@ -59,11 +53,14 @@ def _drawn(
     picture: NDArray[np.uint8], mask: NDArray[np.uint8], classes: Sequence[str]
 ) -> NDArray[np.uint8]:
     drawn = picture.astype(np.float32)
-    for value, colour in enumerate(class_colours(classes), start=1):
+    around = np.ones((3, 3), np.uint8)
+    for value, colour in class_colours(classes).items():
         inside = mask == value
-        edge = inside & (cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+        plain = inside.view(np.uint8)
         drawn[inside] = (1 - _FILL) * drawn[inside] + _FILL * np.array(colour, np.float32)
-        drawn[edge] = colour
+        # A light rim outside the coloured line: one of both shows on any stain.
+        drawn[(cv2.dilate(plain, around) > 0) & ~inside] = _RIM
+        drawn[inside & (cv2.erode(plain, around) == 0)] = colour
     rows, cols = np.indices(mask.shape)
     hatched = (mask == IGNORED) & ((rows + cols) % 8 < 2)
     drawn[hatched] = OKABE_ITO["yellow"]
