@@ -89,8 +89,9 @@ def cut(
     part = (slice(top, centre[0] + reach + 1), slice(left, centre[1] + reach + 1))
     seen, known = np.ascontiguousarray(picture[part]), np.ascontiguousarray(mask[part])
     cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
-    x, y = centre[1] - left, centre[0] - top
     half = (patch_px - 1) / 2
+    # A patch of even side lies around a corner of pixels: so that they are copied, not averaged.
+    x, y = (at - low + half % 1.0 for at, low in ((centre[1], left), (centre[0], top)))
     # Output (u, v) → input: x + mirror·cosine·(u − half) − sine·(v − half), and so on.
     matrix = np.array(
         [
