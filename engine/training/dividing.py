@@ -140,5 +140,5 @@ def _counted(parts: Sequence[Part], groups: Sequence[str], how: str) -> str:
         own = {group for own_part, group in zip(parts, groups, strict=True) if own_part == part}
         number = sum(one == part for one in parts)
         if number:
-            told.append(f"{number} {part} (of {len(own)} groups)")
+            told.append(f"{number} {part} (of {len(own)} group{'s' if len(own) > 1 else ''})")
     return f"{how}: {', '.join(told)}."

@@ -239,7 +239,8 @@ def _length(wishes: Wishes, say: _Say) -> tuple[float | None, int | None]:
         if wishes.minutes
         else "Enough for a few hundred pictures; more time helps more pictures."
     )
-    say("Length", f"{minutes:g} minutes", because)
+    unit = "minute" if minutes == 1 else "minutes"
+    say("Length", f"{minutes:g} {unit}", because)
     return minutes, wishes.epochs
 
 

@@ -207,7 +207,7 @@ def test_the_list_has_earlier_trainings(trained_studio: Studio) -> None:
 
 
 def test_trainings_are_planned_and_taken_back(open_studio: Studio) -> None:
-    """After masks, after an import, and at a time of the visitor's; each is listed and removable."""
+    """After masks, after an import, at a time; each is listed and can be removed."""
     filled(open_studio)
     page = open_studio.open("train")
     page.button_group(key="later-kind").set_value("After new masks").run()

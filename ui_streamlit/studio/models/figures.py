@@ -24,15 +24,16 @@ _PARTS: Final = {
     "test": "held-back pictures, which it never saw",
     "validation": "validation pictures, which steered its training",
 }
+_SHORT: Final = {"test": "held-back", "validation": "validation"}
 
 
 def headline(metrics: Mapping[str, Any]) -> str:
     """Return the mean Dice with its interval and what it rests on, or that nothing is known."""
     mean = metrics.get("mean_dice") or {}
-    part = _PARTS.get(str(metrics.get("part")))
+    part = _SHORT.get(str(metrics.get("part")))
     if mean.get("value") is None or part is None:
         return "Not measured."
-    return f"Mean Dice {between(mean)} on {wording.count(mean['pictures'], 'picture')}"
+    return f"Mean Dice {between(mean)} on {wording.count(mean['pictures'], f'{part} picture')}"
 
 
 def between(figure: Mapping[str, Any]) -> str:
