@@ -14,7 +14,7 @@ from engine.training.recipes.mosaics import mosaics
 from engine.training.recipes.nuclei_card import figures_by_kind
 from engine.training.recipes.nuclei_pictures import read_nuclei
 from engine.training.recipes.otsu import otsu_dice, otsu_masks
-from tests.engine.training.recipes.drawn_nuclei import draw_nuclei
+from tests.engine.training.recipes.drawn_nuclei import draw_nuclei, write_folder
 
 
 def _field(seed: int, height: int = 128, width: int = 192) -> np.ndarray:
@@ -44,25 +44,9 @@ def test_flat_pictures_are_not_alike() -> None:
     assert mosaics(flat) == {"a": "a", "b": "b", "c": "c"}
 
 
-def _folder(path: Path, count: int) -> Path:
-    """Write a folder as the shared one is."""
-    rows = ["file,width,height,kind,nuclei,foreground_fraction"]
-    for name in ("images", "masks"):
-        (path / name).mkdir(parents=True)
-    for number in range(count):
-        stained = number % 4 == 0
-        picture, mask = draw_nuclei(number, stained=stained)
-        file = f"n{number:02}.png"
-        cv2.imwrite(str(path / "images" / file), picture[..., ::-1])
-        cv2.imwrite(str(path / "masks" / file), 255 * mask)
-        rows.append(f"{file},256,192,{'stained' if stained else 'fluorescence'},1,0.1")
-    (path / "index.csv").write_text("\n".join(rows), encoding="utf-8")
-    return path
-
-
 def test_each_kind_is_divided_by_itself(tmp_path: Path) -> None:
     """Of 5 stained and 15 others, a fifth is held back of each, the same on every reading."""
-    found = read_nuclei(_folder(tmp_path, 20))
+    found = read_nuclei(write_folder(tmp_path, 20))
     counts = Counter((one.kind, one.part) for one in found)
     assert counts["fluorescence", "test"] == 3
     assert counts["stained", "test"] == 1
@@ -77,7 +61,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     """Without the index, and with a picture that is missing, a sentence says what."""
     with pytest.raises(DatasetError, match=r"index\.csv"):
         read_nuclei(tmp_path)
-    _folder(tmp_path / "a", 2)
+    write_folder(tmp_path / "a", 2)
     (tmp_path / "a" / "images" / "n01.png").unlink()
     with pytest.raises(DatasetError, match=r"n01\.png"):
         read_nuclei(tmp_path / "a")
@@ -96,7 +80,7 @@ def test_otsus_threshold_with_the_polarity_told() -> None:
 
 def test_figures_by_kind(tmp_path: Path) -> None:
     """Means of each kind, beside Otsu's on the same pictures, and the paired difference."""
-    held = [one for one in read_nuclei(_folder(tmp_path, 8)) if one.kind == "fluorescence"]
+    held = [one for one in read_nuclei(write_folder(tmp_path, 8)) if one.kind == "fluorescence"]
     otsu = [otsu_dice(*one.load()) for one in held]
     scores = {one.name: value + 0.03 for one, value in zip(held, otsu, strict=True)}
     figures = figures_by_kind(held, scores)
