@@ -55,6 +55,11 @@ _ENDINGS: Final[dict[PredictionForm, tuple[str, str]]] = {
     "probabilities": ("_probabilities.npz", "application/zip"),
 }
 
+_BAND_ROWS: Final = 1024
+
+Rows = Callable[[int, int], "NDArray[np.uint8]"]
+"""Reads the rows of a picture from the first up to, not with, the second: ``(h, W, 3)``."""
+
 _PICTURES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
 
 
@@ -101,9 +106,9 @@ def written(
     form: PredictionForm,
     *,
     name: str,
-    picture: Callable[[], NDArray[np.uint8]],
+    rows: Rows,
 ) -> Exported:
-    """Return ``found`` about the picture ``name`` in one form; ``picture`` gives its pixels.
+    """Return ``found`` about the picture ``name`` in one form; ``rows`` reads the picture.
 
     Raises
     ------
@@ -116,7 +121,7 @@ def written(
     if form == "mask":
         data = exports.mask_png(found)
     elif form == "overlay":
-        data = _overlay(found, picture())
+        data = _overlay(found, rows)
     elif form == "uncertainty":
         data = exports.uncertainty_png(found)
     elif form == "classes":
@@ -139,11 +144,20 @@ def written(
     return Exported(name=file_name(name, form), media_type=_ENDINGS[form][1], data=data)
 
 
-def _overlay(found: Segmentation, picture: NDArray[np.uint8]) -> bytes:
+def _overlay(found: Segmentation, rows: Rows) -> bytes:
+    """Return the picture with the classes over it, made in bands; each sees a row of the next."""
+    import numpy as np
+
     from engine.imaging import pictures
     from engine.segmentation.drawing import overlay
 
-    return pictures.encode_png(overlay(picture, found.mask, found.classes))
+    whole = np.empty((found.height, found.width, 3), np.uint8)
+    for top in range(0, found.height, _BAND_ROWS):
+        end = min(found.height, top + _BAND_ROWS)
+        first, last = max(0, top - 1), min(found.height, end + 1)
+        laid = overlay(rows(first, last), found.mask[first:last], found.classes)
+        whole[top:end] = laid[top - first : end - first]
+    return pictures.encode_png(whole)
 
 
 def _probabilities(found: Segmentation) -> bytes:

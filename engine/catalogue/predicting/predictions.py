@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, final
@@ -51,6 +52,8 @@ AT_ONCE_PX: Final = 24_000_000
 
 _TASK: Final = "segmentation"
 _AROUND_PX: Final = 512
+_EXPORT_BYTES: Final = 10
+"""Memory for each pixel while a file is written: the answer, the picture and its coded form."""
 _STANDARD: Final = ("background", "unhealthy", "healthy")
 
 
@@ -437,17 +440,30 @@ class Predicting:
         """Return an answer as a file in one of the :data:`~.forms.FORMS`."""
         prediction = self.get(actor, prediction_id)
         image = self.image(actor, prediction.image_id)
-        return written(
-            answers.load(self._files, prediction),
-            form,
-            name=image.name,
-            picture=lambda: self._whole(image),
+        megapixels = image.width_px * image.height_px / 1e6
+        self._segmenters.guard.require(
+            50 + _EXPORT_BYTES * megapixels, what=f"a file about {megapixels:.0f} megapixels"
         )
+        found = answers.load(self._files, prediction)
+        with ExitStack() as opened:
+
+            @cache
+            def source() -> StoredPicture:
+                return opened.enter_context(self._opened(image))
+
+            return written(
+                found,
+                form,
+                name=image.name,
+                rows=lambda top, end: source().read(top, 0, end - top, image.width_px),
+            )
 
     def export_of(self, actor: Actor, looked: Answered, form: PredictionForm) -> Exported:
         """Return what is only looked at as a file."""
         require(actor, "models.predict")
-        return written(looked.found, form, name=looked.name, picture=lambda: looked.picture)
+        return written(
+            looked.found, form, name=looked.name, rows=lambda top, end: looked.picture[top:end]
+        )
 
     def start_export(
         self,

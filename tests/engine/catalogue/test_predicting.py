@@ -330,6 +330,18 @@ def test_every_form_of_an_answer_reads_back(house: House) -> None:
     assert (differs == (mask == 1)).all()
 
 
+def test_an_overlay_in_bands_is_that_of_the_whole(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contours run across the seams as if there were none."""
+    from engine.catalogue.predicting import forms
+
+    made = house.predicting.predict(ANN, "", house.put(dark_squares()).id)
+    whole = house.predicting.export(ANN, made.id, "overlay").data
+    monkeypatch.setattr(forms, "_BAND_ROWS", 7)
+    assert house.predicting.export(ANN, made.id, "overlay").data == whole
+
+
 def test_the_view_shows_only_what_is_asked_for(house: House) -> None:
     """Without opacity, contours or classes it is the picture; a hidden class leaves no trace."""
     made = house.predicting.predict(ANN, "", house.put(dark_squares(700, 700)).id)
