@@ -86,15 +86,29 @@ class Journal:
         self._history = History()
         self._reading = threading.Lock()
         self._read_until = 0
+        self._file = 0
 
     def history(self) -> History:
-        """Return what counts now; another process's entries are read too."""
+        """Return what counts now; another process's entries are read too.
+
+        It begins anew when a backup put another file in the journal's place.
+        """
         with self._reading:
+            file = self._present()
+            if file != self._file:
+                self._history, self._read_until, self.damaged = History(), 0, 0
+                self._file = file
             entries, self._read_until, damaged = read_lines(self._lines, self._read_until)
             self.damaged += damaged
             for entry in entries:
                 self._history.add(entry)
             return self._history
+
+    def _present(self) -> int:
+        try:
+            return self._lines.stat().st_ino
+        except FileNotFoundError:
+            return 0
 
     # --- the pen -------------------------------------------------------------------------------
 

@@ -41,8 +41,9 @@ class WorkingMask:
         wanted = {stroke.seq: stroke for stroke in strokes}
         if name != (self._ground_name or ""):
             return self._begin(name, wanted)
-        changed = [self._drawn[seq] for seq in self._drawn.keys() - wanted.keys()]
-        added = [wanted[seq] for seq in sorted(wanted.keys() - self._drawn.keys())]
+        # The same object is the same stroke: a journal that was put back counts anew.
+        changed = [old for seq, old in self._drawn.items() if wanted.get(seq) is not old]
+        added = [new for seq, new in sorted(wanted.items()) if self._drawn.get(seq) is not new]
         last = max(self._drawn, default=0)
         is_on_top = not changed and all(stroke.seq > last for stroke in added)
         box = _around([*changed, *added], self.shape)

@@ -33,6 +33,11 @@ class Estate:
         return self.settings.backup_folder
 
     @property
+    def drawings(self) -> Path:
+        """Where the strokes of each picture are kept as they end."""
+        return self.settings.home / "drawings"
+
+    @property
     def files_are_remote(self) -> bool:
         """Whether stored files lie in a bucket, so that archives only list them."""
         return are_remote(self.settings)

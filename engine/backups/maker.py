@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import final
 
 from engine.backups.capturing import Captured, captured_audit, captured_files, captured_store
+from engine.backups.drawings import captured_drawings
 from engine.backups.estate import Estate, reference_of
 from engine.backups.history import archive_name
 from engine.backups.making import Order, Saved, write_archive
@@ -93,6 +94,7 @@ class Maker:
             "missing_files": list(found.missing[:100]),
             "missing_file_count": len(found.missing),
             "audit_fault": found.audit_fault,
+            "drawings": asdict(found.drawings),
         }
         good = replace(
             record, state="good", error="", sha256=sha256, finished_at=now(), details=details
@@ -119,10 +121,11 @@ class Maker:
     def _write(
         self, record: BackupRecord, captured: Captured, inside: Estate | None, report: Report
     ) -> Saved:
-        # Files are listed after the records: what these name was stored before.
+        # Files are listed after records and strokes: what these name was stored before.
+        drawings = captured_drawings(self._estate.drawings)
         listed = self._estate.listed()
         with captured_audit(self._estate.audit) as (audit, audit_count):
-            size = sum(part.size for part in (*captured.parts, *audit))
+            size = sum(part.size for part in (*captured.parts, *audit, *drawings))
             size += sum(file.size for file in listed) if inside else 0
             require_space(self._estate.folder, size, what="the backup")
             order = Order(
@@ -136,6 +139,7 @@ class Maker:
                 audit_count=audit_count,
                 files=inside.files if inside else None,
                 listed=listed,
+                drawings=drawings,
             )
             return write_archive(
                 order, packed=Span(report, "writing the archive", size, start=0.0, end=1.0)

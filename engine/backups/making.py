@@ -27,7 +27,8 @@ __all__ = ["Order", "Saved", "write_archive"]
 class Order:
     """What is to be saved, and as what.
 
-    ``files`` hands out the stored files; ``None`` when the archive only lists them.
+    ``files`` hands out the stored files; ``None`` when the archive only lists them. ``drawings``
+    are the journals of the pictures, ``None`` when they are left alone.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Order:
     audit_count: int
     files: Files | None
     listed: Sequence[StoredFile]
+    drawings: tuple[Part, ...] | None = None
 
 
 @final
@@ -65,7 +67,8 @@ def write_archive(order: Order, *, packed: Packed) -> Saved:
         ArchiveWriter(order.path, created_at=order.created_at) as writer,
         tempfile.TemporaryFile(dir=order.path.parent) as rows,
     ):
-        members = [_added(writer, part, packed) for part in (*order.captured.parts, *order.audit)]
+        parts = (*order.captured.parts, *order.audit, *(order.drawings or ()))
+        members = [_added(writer, part, packed) for part in parts]
         listed, left_out = _add_files(writer, order, rows, packed)
         rows.seek(0)
         members.append(writer.add(FILES_LIST, rows, size=0, packed=lambda _: None))
@@ -129,6 +132,7 @@ def _manifest(order: Order, listed: tuple[int, int], members: Iterable[Member]) 
         file_bytes=listed[1],
         files_inside=order.files is not None,
         members=tuple(members),
+        drawings=None if order.drawings is None else len(order.drawings),
     )
 
 

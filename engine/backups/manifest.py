@@ -7,6 +7,7 @@ that no name can point out of the folder that it is unpacked into::
     records/images.json      one collection each, as the store keeps it
     audit/000001.jsonl       the audit log, as it is kept
     secrets/audit.key        what seals it (and nothing that opens a door)
+    drawings/<picture>.journal   strokes of one picture, as they were kept when they ended
     files.jsonl              one line for each stored file: sha256, size
     files/<sha256>           the files themselves, unless they live elsewhere
 """
@@ -44,6 +45,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAMES = re.compile(
     r"manifest\.json|files\.jsonl|records/[a-z][a-z0-9_]{0,63}\.json"
     r"|audit/[0-9]{1,12}\.jsonl|secrets/audit\.[a-z]{1,10}|files/[0-9a-f]{64}"
+    r"|drawings/[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}\.journal"
 )
 _ID = re.compile(r"[a-z0-9]{8,64}")
 
@@ -75,7 +77,10 @@ class Content:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The whole of ``manifest.json``; ``members`` names all members but itself and ``files/…``."""
+    """The whole of ``manifest.json``; ``members`` names all members but itself and ``files/…``.
+
+    ``drawings`` counts the pictures whose strokes are inside; ``None`` when none were looked for.
+    """
 
     id: str
     created_at: datetime
@@ -87,6 +92,7 @@ class Manifest:
     file_bytes: int
     files_inside: bool
     members: tuple[Member, ...] = field(default=())
+    drawings: int | None = None
 
     def member(self, name: str) -> Member:
         """Return the member called ``name``.
@@ -187,10 +193,13 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         file_bytes=_whole(document["file_bytes"]),
         files_inside=document["files_inside"] is True,
         members=tuple(_member(entry) for entry in document["members"]),
+        drawings=None if document.get("drawings") is None else _whole(document["drawings"]),
     )
     names = [member.name for member in manifest.members]
     if len(set(names)) != len(names):
         raise ValueError("a member is listed twice")
+    if sum(name.startswith("drawings/") for name in names) != (manifest.drawings or 0):
+        raise ValueError("there are more or fewer drawings than were counted")
     return manifest
 
 

@@ -16,7 +16,15 @@ from typing import BinaryIO, Protocol, Self, final
 from engine.backups.manifest import MANIFEST, Manifest, Member
 from engine.backups.space import full_disk_told
 
-__all__ = ["CHUNK_BYTES", "PART_SUFFIX", "ArchiveWriter", "Packed", "deflates_well", "sync_folder"]
+__all__ = [
+    "CHUNK_BYTES",
+    "PART_SUFFIX",
+    "ArchiveWriter",
+    "Packed",
+    "Readable",
+    "deflates_well",
+    "sync_folder",
+]
 
 PART_SUFFIX = ".part"
 """What an archive that is being written is called; such a file without a writer is rubbish."""

@@ -10,6 +10,7 @@ from shutil import rmtree
 from typing import final
 
 from engine.backups.content import content_of_file, missing_files
+from engine.backups.drawings import Drawings, look_through
 from engine.backups.opening import Archive, open_archive
 from engine.backups.progress import Report, Span
 from engine.backups.space import require_space
@@ -40,6 +41,7 @@ class Rehearsal:
     counts: dict[str, int]
     audit_fault: str
     missing: tuple[str, ...]
+    drawings: Drawings
 
 
 def rehearse(path: Path, settings: Settings, report: Report) -> Rehearsal:
@@ -63,7 +65,8 @@ def rehearse(path: Path, settings: Settings, report: Report) -> Rehearsal:
             report(0.95, "comparing")
             missing = missing_files(store, {file.sha256 for file in archive.files()})
             counts = {name: len(snapshot) for name, snapshot in store.read().items()}
-    return Rehearsal(counts=counts, audit_fault=audit_fault, missing=missing)
+            drawings = look_through(home / "drawings")
+    return Rehearsal(counts=counts, audit_fault=audit_fault, missing=missing, drawings=drawings)
 
 
 @contextmanager
@@ -87,9 +90,11 @@ def scratch_home(archive: Archive, settings: Settings) -> Iterator[Path]:
     home = private_folder(settings, "backups")
     try:
         need = 3 * records_bytes + archive.bytes_below("audit/")  # also for what a migration writes
+        need += archive.bytes_below("drawings/")
         require_space(home, need, what="rehearsing the backup")
         archive.unpack(home / "records", below="records/", packed=lambda _: None)
         archive.unpack(home / "records" / "audit", below="audit/", packed=lambda _: None)
+        archive.unpack(home / "drawings", below="drawings/", packed=lambda _: None)
         archive.unpack(home / "secrets", below="secrets/", packed=lambda _: None)
         _check_records(archive, home / "records")
         yield home

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import final
 
+from engine.backups.drawings import bring_drawings_back
 from engine.backups.estate import Estate, reference_of
 from engine.backups.maker import BEFORE_RESTORE, Maker
 from engine.backups.opening import Archive, open_archive
@@ -100,7 +101,11 @@ class Restorer:
                 bring_files_back(archive, estate.files, packed=span)
                 report(0.9, "putting the records in place")
                 stop_jobs(estate.store, running=running, spare=spare)  # begun meanwhile
-                return self._swap(archive, saved, record, kept, actor)
+                restored = self._swap(archive, saved, record, kept, actor)
+                # After the records: cut off before this, strokes are there that were drawn since.
+                if archive.manifest.drawings is not None:
+                    bring_drawings_back(home / "drawings", estate.drawings)
+                return restored
 
     def _keep_present(self, actor: Actor, report: Report) -> BackupRecord:
         """Back the present state up, be it damaged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 
 import streamlit as st
@@ -91,12 +91,22 @@ def _draw_facts(here: Visit, record: BackupRecord) -> None:
         ("Finished", wording.moment(record.finished_at)),
         ("Size", wording.size(record.size_bytes) if record.file else "–"),
         ("Stored files", files if record.file else "–"),
+        ("Drawings", _drawings(record)),
         ("Lines of the audit log", f"{record.details.get('audit_lines', 0):,}"),
         ("File", record.file or "–"),
         ("SHA-256", record.sha256 or "–"),
     )
     rows = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(v)}</dd></div>" for n, v in facts)
     st.html(f'<dl class="lb-facts">{rows}</dl>')
+
+
+def _drawings(record: BackupRecord) -> str:
+    """Return how many pictures' strokes are in it, with those that are in no revision yet."""
+    found = record.details.get("drawings")
+    if not isinstance(found, Mapping):
+        return "–"
+    strokes = wording.count(found.get("strokes", 0), "stroke")
+    return f"{strokes} on {wording.count(found.get('pictures', 0), 'picture')}"
 
 
 def _draw_counts(record: BackupRecord) -> None:
