@@ -13,6 +13,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from engine.annotation.raster import Box
+from engine.catalogue.deletion import delete, what_goes
 from engine.catalogue.predicting import FORMS, views
 from engine.catalogue.predicting.mapping import map_classes
 from engine.catalogue.proposing import accept, propose_by_model
@@ -275,6 +276,18 @@ def test_answers_go_with_their_dataset_and_are_listed_before(house: House) -> No
     names = {made.mask_sha256, made.uncertainty_sha256, made.probabilities_sha256}
     assert names <= in_records(house.bench.records_folder)
     house.bench.datasets.delete(BOSS, house.dataset.id)
+    assert len(house.bench.store.predictions.read()) == 0
+
+
+def test_answers_go_with_their_sample_and_are_listed_before(house: House) -> None:
+    """The confirmation counts them, and what was agreed to is what goes."""
+    with house.bench.store.samples.transaction() as samples:
+        samples.put(Sample(id="s", patient_id="p", uploader_id="uli", original_filename="x"))
+    image = house.put(dark_squares(), dataset_id=None, sample_id="s")
+    house.predicting.predict(ULI, "", image.id)
+    goes = what_goes(house.bench.store, sample_id="s")
+    assert "1 model's answer" in goes.lines()
+    delete(house.bench.store, goes, sample_id="s")
     assert len(house.bench.store.predictions.read()) == 0
 
 
