@@ -9,7 +9,8 @@ import pytest
 from PIL import Image as Drawn
 
 from engine.store import now
-from engine.store.records import Dataset, Image, Job, User
+from engine.store.records import Dataset, Image, Job, ModelRecord, User
+from tests.engine.catalogue.training_house import House
 from tests.ui_streamlit.studio import Studio, words
 
 
@@ -145,3 +146,19 @@ def test_a_damaged_collection_is_a_sentence(open_studio: Studio) -> None:
     assert page.error
     assert "datasets" in words(page)
     assert "Something went wrong" not in words(page)
+
+
+def test_the_first_masks_lead_to_a_training(studio: Studio) -> None:
+    """Who may train is led there, others are not; after the first model nobody is."""
+    house = House.at(studio.settings.home, count=2)
+    house.bench.close()
+    studio.sign_in("ANNOTATOR")
+    seen = words(studio.open())
+    assert "Next: a model of your own" in seen
+    assert "2 pictures here have a mask" in seen
+    studio.sign_in("UPLOADER")
+    assert "Next: a model of your own" not in words(studio.open())
+    studio.sign_in("ADMIN")
+    assert "Next: a model of your own" in words(studio.open())
+    put(studio, "models", ModelRecord(name="First"))
+    assert "Next: a model of your own" not in words(studio.open())

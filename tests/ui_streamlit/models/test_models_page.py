@@ -81,7 +81,7 @@ def test_the_list_tells_stage_and_figures(trained_studio: Studio) -> None:
 
 
 def test_a_headline_says_what_it_rests_on() -> None:
-    """Validation pictures steered the training: that is said; without figures nothing is claimed."""
+    """Validation pictures steered the training: that is said; without figures, nothing."""
     mean = {"value": 0.8, "low": 0.7, "high": 0.9, "pictures": 1}
     told = headline({"part": "validation", "mean_dice": mean})
     assert told == "Mean Dice 0.800 (0.700–0.900) on 1 validation picture"
