@@ -117,11 +117,11 @@ def test_a_killed_training_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture
     out = tmp_path / "model"
     archive = str(_discs(tmp_path / "discs.zip"))
     process = _run(archive, "--out", str(out), *SMALL, "--epochs", "3")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("epoch"):
-            break
-    time.sleep(0.5)
+    deadline = time.monotonic() + 120
+    while not (out / ".training" / "checkpoint.json").is_file():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     process.kill()
     process.communicate()
     other = ["--epochs", "3", "--seed", "5"]
