@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response, Stream
 
 from api.asking import Desk, asked_by, in_thread
 from api.schemas import PROBLEMS
+from engine.catalogue.stored_files import require_file
 from engine.errors import NotFoundError
 
 __all__ = ["build_file_router"]
@@ -29,13 +30,16 @@ def build_file_router(desk: Desk) -> APIRouter:
     async def download(request: Request, sha256: str) -> Response:
         """Download a stored file; `name` is what the browser should call it.
 
+        It is there for whoever sees a picture, mask, dataset, model or job that names it.
         A file in object storage is answered with a redirect to a link that holds for a minute.
         """
-        asked_by(request, "files.read")
+        actor = asked_by(request, "files.read")
         if _HASH.fullmatch(sha256) is None:
             raise NotFoundError("A file is named by its SHA-256, 64 digits from 0 to f.")
         name = _file_name(request.query_params.get("name", ""), sha256)
-        files = desk.workbench().files
+        workbench = desk.workbench()
+        files = workbench.files
+        await in_thread(lambda: require_file(workbench.store, actor, sha256))
         if not await in_thread(lambda: files.exists(sha256)):
             raise NotFoundError("There is no file with this SHA-256, or not any more.")
         link = await in_thread(lambda: files.link(sha256, name=name, expires_s=_LINK_S))
