@@ -455,6 +455,54 @@ class Annotations:
             found = smart_brush(picture, points, seed.width_px, state=seed.state, mark=seed.mark)
         return None if found is None else moved(found, around.left, around.top)
 
+    def is_slice(self, image: Image) -> bool:
+        """Say whether the name of a picture says that it is a slice of a volume."""
+        from engine.catalogue.neighbours import slice_of
+
+        return slice_of(image.name) is not None
+
+    def beside(
+        self, image_id: str, actor: Actor
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], float]:
+        """Return the masks of the nearest annotated slices before and behind a slice.
+
+        And its place between them in 0..1.
+
+        Raises
+        ------
+        RequestError
+            When it is no slice, or there is no such slice on one of its sides.
+        """
+        from engine.catalogue.neighbours import other_slices
+
+        image = self.image(image_id, actor)
+        others = other_slices(self._store.images.read(), image)
+        found: list[tuple[int, NDArray[np.uint8]]] = []
+        for side in (-1, 1):
+            for away in sorted((one for one in others if one * side > 0), key=abs):
+                mask = self._annotated(others[away], actor)
+                if mask is not None:
+                    found.append((away, mask))
+                    break
+            else:
+                raise RequestError(
+                    "Between slices it is filled where a slice before and one behind, of the same "
+                    "volume, are annotated; draw on both first."
+                )
+        (first, before), (last, after) = found
+        return before, after, -first / (last - first)
+
+    def _annotated(self, image: Image, actor: Actor) -> NDArray[np.uint8] | None:
+        """Return the mask of a picture as it is now, ``None`` when nothing is annotated."""
+        from engine.catalogue.picture_records import chosen_mask
+        from engine.imaging.masks import NOT_ANNOTATED
+
+        if self.standing(image.id, actor).state.startswith("0-"):  # nobody began to draw
+            chosen = chosen_mask(self._store.masks.read(), image.id)
+            return None if chosen is None else self._load(image, chosen.sha256)
+        mask = self.mask(image.id, actor)
+        return None if (mask == NOT_ANNOTATED).all() else mask
+
     def part(
         self, image_id: str, actor: Actor, box: Box
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -28,11 +28,12 @@ __all__ = [
     "shown",
 ]
 
-Way = Literal["scribbles", "tissue", "stain", "gaps", "model"]
+Way = Literal["scribbles", "tissue", "stain", "gaps", "between", "model"]
 
-WAYS: Final[tuple[Way, ...]] = ("scribbles", "tissue", "stain", "gaps", "model")
+WAYS: Final[tuple[Way, ...]] = ("scribbles", "tissue", "stain", "gaps", "between", "model")
 """Learned from what is painted, what is tissue at all, what is densely stained, gaps closed, what
-a trained model says (:func:`propose_by_model`)."""
+lies between the annotated slices beside it, what a trained model says (:func:`propose_by_model`).
+"""
 
 
 @final
@@ -76,6 +77,9 @@ def propose(
         proposal = automask.tissue(picture, state=state, outside=0 if state else 255)
     elif way == "stain":
         proposal = automask.stained(picture, state=state)
+    elif way == "between":
+        before, after, place = annotations.beside(image_id, actor)
+        proposal = automask.between(before[box.part], after[box.part], place=place)
     else:
         proposal = automask.close_gaps(mask)
     return Proposed(

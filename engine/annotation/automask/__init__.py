@@ -14,6 +14,7 @@ from engine.annotation.automask.accepting import (
     accept_region,
     open_regions,
 )
+from engine.annotation.automask.between import between
 from engine.annotation.automask.classical import stained, tissue
 from engine.annotation.automask.gaps import close_gaps
 from engine.annotation.automask.proposals import Proposal
@@ -29,6 +30,7 @@ __all__ = [
     "accept_all",
     "accept_class",
     "accept_region",
+    "between",
     "close_gaps",
     "most_uncertain",
     "open_regions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -315,6 +316,30 @@ def test_one_region_of_a_proposal_is_taken_over(bench: Workbench) -> None:
     bench.annotation.restore("q", saved.id, ANN, tab="t")
     again = bench.annotation.save("q", ANN, tab="t")
     assert again.details["provenance"] == saved.details["provenance"]
+
+
+def test_a_slice_is_filled_between_its_neighbours(bench: Workbench) -> None:
+    """Squares of 4 and 16 two slices before and behind: 10 wide in the middle, by either mask."""
+    for number in (3, 5, 7):
+        put_picture(bench, f"s{number}", width=40, height=30)
+    with bench.store.images.transaction() as images:
+        for number in (3, 5, 7):
+            name = f"liver_axial_{number:03}"
+            images.put(replace(images[f"s{number}"], name=name, dataset_id="d", group="liver"))
+    box = Box(left=0, top=0, right=40, bottom=30)
+    with pytest.raises(RequestError, match="draw on both first"):
+        propose(bench.annotation, "s5", ANN, box, way="between", state=1)
+    pixels = np.full((30, 40), 255, np.uint8)
+    pixels[13:17, 18:22] = 1
+    kept = bench.files.put(masks.encode(pixels), media_type="image/png")  # imported, not drawn
+    with bench.store.masks.transaction() as changes:
+        changes.put(Mask(image_id="s3", sha256=kept.sha256, origin="imported", state="submitted"))
+    bench.annotation.take("s7", ANN, "t", is_open=lambda _: True)
+    bench.annotation.draw("s7", ANN, [square(12, 7, 16)], tab="t")
+    found = propose(bench.annotation, "s5", ANN, box, way="between", state=1).proposal.mask
+    assert np.flatnonzero(found[15] == 1).tolist() == list(range(15, 25))
+    with pytest.raises(RequestError, match="draw on both first"):
+        propose(bench.annotation, "p", ANN, box, way="between", state=1)
 
 
 def test_proposals_are_refused_with_a_reason(bench: Workbench) -> None:

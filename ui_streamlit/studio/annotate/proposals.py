@@ -37,6 +37,7 @@ _BUTTONS: Final[tuple[tuple[Way, str, str], ...]] = (
     ("tissue", "Find tissue", "blur_on"),
     ("stain", "Find what is stained", "colorize"),
     ("gaps", "Close gaps", "join_inner"),
+    ("between", "Fill between slices", "layers"),
     ("model", "Ask the model", "auto_awesome"),
 )
 
@@ -51,6 +52,8 @@ def draw_proposals(here: Visit, image: Image, width: int) -> None:
         )
         with st.container(horizontal=True, gap="xsmall"):
             for way, label, icon in _BUTTONS:
+                if way == "between" and not here.workbench.annotation.is_slice(image):
+                    continue
                 if st.button(label, icon=f":material/{icon}:", key=f"annotate-way-{way}"):
                     _propose(here, image, width, way)
         proposed = st.session_state.get(_KEY)
