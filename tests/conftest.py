@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.processes import note_earlier
-from tests.tiers import is_thorough
+from tests.tiers import is_thorough, together, turn
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,8 +25,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="run every test (make test-all)")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Keep the tests of a file together, and those that share servers; the longest come first."""
+    from xdist.scheduler import LoadFileScheduling  # the plug-in need not be there
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    config.option.loadscopereorder = False  # ours is the order of the collection
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the thorough tests, unless they, or files of them, were asked for."""
+    items.sort(key=lambda item: turn(item.nodeid))
     asked = [part for part in config.args if ".py" in part]
     if config.getoption("--thorough") or asked:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from skimage import data
 
+from tests.conftest import Server, start_server, stop_server
 from tests.ui_gradio.serving import EyeServer, serving
 from tests.ui_gradio.spine.serving import SpineServer, serving_spine
 
@@ -32,21 +34,36 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+READY_MS = 60_000
+"""A busy machine is slow, not wrong."""
+
+
+@pytest.fixture(scope="package")
 def eyes() -> Iterator[EyeServer]:
     """The eye check with a stand-in instead of models."""
     with serving() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def spine() -> Iterator[SpineServer]:
     """The vertebra finder with a runner that knows the answer; pictures and files are real."""
     with serving_spine() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server with a worker, without sign-in, for all tests of the studio that leave it whole.
+
+    What a test puts into it stays there: nothing may be told from how much there is.
+    """
+    running = start_server(tmp_path_factory.mktemp("studio") / "home", LIGHTBOX_AUTH="off")
+    yield running
+    stop_server(running)
+
+
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One browser for all tests; each test opens a context of its own."""
     camera = tmp_path_factory.mktemp("camera") / "face.mjpeg"
@@ -82,33 +99,59 @@ class Watched:
 
 
 Visit = Callable[..., Watched]
+Open = Callable[..., Page]
 
 
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """Open the page in a context of its own; in the end nothing may have been complained about."""
+@contextmanager
+def watching(browser: Browser) -> Iterator[Visit]:
+    """Open pages, each in a context of its own; none may complain or ask another host."""
     opened: list[Watched] = []
 
-    def open_page(url: str, *, script: str = "", **options: object) -> Watched:
-        context = browser.new_context(
-            **{"permissions": ["camera"], "viewport": {"width": 1280, "height": 900}, **options}
-        )
+    def new_page(**options: object) -> Watched:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         watched = Watched(page=context.new_page())
         watched.page.on("console", lambda said: _note_console(watched, said))
         watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         watched.page.on("request", lambda asked: _note_host(watched, asked.url))
-        watched.page.set_default_timeout(60_000)  # a busy machine is slow, not wrong
-        watched.page.add_init_script(script)
-        watched.page.goto(url)
-        watched.page.wait_for_selector(".lb[data-started]", timeout=90_000)
+        watched.page.set_default_timeout(READY_MS)
         opened.append(watched)
         return watched
 
-    yield open_page
+    yield new_page
     for watched in opened:
-        watched.page.context.close()
+        with suppress(Exception):  # a page that hangs shall not hide what was complained about
+            watched.page.context.close()
     assert [watched.complaints for watched in opened] == [[] for _ in opened]
     assert set().union(*(watched.hosts for watched in opened)) <= {"127.0.0.1"}
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Open the eye check or the vertebra finder and wait until it can be used."""
+    with watching(browser) as new_page:
+
+        def open_one(url: str, *, script: str = "", **options: object) -> Watched:
+            watched = new_page(**{"permissions": ["camera"], **options})
+            watched.page.add_init_script(script)
+            watched.page.goto(url)
+            watched.page.wait_for_selector(".lb[data-started]", timeout=90_000)
+            return watched
+
+        yield open_one
+
+
+@pytest.fixture
+def open_page(browser: Browser, studio: Server) -> Iterator[Open]:
+    """Open a page of the studio by its name and wait for its heading."""
+    with watching(browser) as new_page:
+
+        def open_one(name: str, **options: object) -> Page:
+            page = new_page(**options).page
+            page.goto(f"{studio.url}/studio/{name}")
+            page.wait_for_selector("h1")
+            return page
+
+        yield open_one
 
 
 def _note_console(watched: Watched, said) -> None:

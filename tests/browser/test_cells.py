@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -14,23 +13,13 @@ from engine.people.actors import VISITOR
 from engine.settings import Settings
 from engine.store.records import CellAnnotation
 from engine.workbench import Workbench
-from tests.browser.conftest import Watched, _note_console, _note_host
-from tests.conftest import Server, start_server, stop_server
+from tests.browser.conftest import watching
+from tests.conftest import Server
 from tests.engine.cells.smears import disc_smear, lymphocyte
 
 pytestmark = pytest.mark.browser
 
-READY_MS = 60_000
 SURFACE = "canvas.upper-canvas"
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server without sign-in and without a worker."""
-    home = tmp_path_factory.mktemp("cells") / "home"
-    running = start_server(home, LIGHTBOX_AUTH="off", LIGHTBOX_WORKER="off")
-    yield running
-    stop_server(running)
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +31,8 @@ def bench(studio: Server) -> Workbench:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page that may complain about nothing and ask no other host."""
-    watched = Watched(page=browser.new_context(viewport={"width": 1280, "height": 1200}).new_page())
-    watched.page.on("console", lambda said: _note_console(watched, said))
-    watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
-    watched.page.on("request", lambda asked: _note_host(watched, asked.url))
-    watched.page.set_default_timeout(READY_MS)
-    yield watched.page
-    with suppress(Exception):
-        watched.page.context.close()
-    assert watched.complaints == []
-    assert watched.hosts <= {"127.0.0.1"}
+    with watching(browser) as new_page:
+        yield new_page(viewport={"width": 1280, "height": 1200}).page
 
 
 def stored(bench: Workbench) -> str:

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_studio import READY_MS, Open, open_page, studio
+from tests.browser.conftest import READY_MS, Open
 from tests.ui_streamlit.datasets.test_bringing_in import medseg
-
-__all__ = ["open_page", "studio"]
 
 pytestmark = pytest.mark.browser
 
@@ -19,8 +17,7 @@ pytestmark = pytest.mark.browser
 def test_a_zip_is_dropped_confirmed_and_imported(open_page: Open) -> None:
     """What the masks mean is confirmed; pictures appear, and one opens by its own address."""
     page = open_page("datasets")
-    expect(page.get_by_text("No dataset yet")).to_be_visible(timeout=READY_MS)
-    _look(page, "empty")
+    _look(page, "start")
     page.locator('input[type="file"]').set_input_files(
         {"name": "slides.zip", "mimeType": "application/zip", "buffer": medseg()}
     )

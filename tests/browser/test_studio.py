@@ -4,55 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Watched, _note_console, _note_host
-from tests.conftest import Server, start_server, stop_server
+from tests.browser.conftest import READY_MS, Open
+from tests.conftest import Server
 from ui_streamlit.studio.navigation import PAGES
 
 pytestmark = pytest.mark.browser
-
-Open = Callable[..., Page]
-READY_MS = 60_000
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a worker and a home of its own, without sign-in."""
-    running = start_server(tmp_path_factory.mktemp("studio") / "home", LIGHTBOX_AUTH="off")
-    yield running
-    stop_server(running)
-
-
-@pytest.fixture
-def open_page(browser: Browser, studio: Server) -> Iterator[Open]:
-    """Open a page of the studio; in the end nothing may have been complained about or fetched."""
-    opened: list[Watched] = []
-
-    def open_one(name: str, **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        watched = Watched(page=context.new_page())
-        watched.page.on("console", lambda said: _note_console(watched, said))
-        watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
-        watched.page.on("request", lambda asked: _note_host(watched, asked.url))
-        watched.page.set_default_timeout(READY_MS)
-        watched.page.goto(f"{studio.url}/studio/{name}")
-        watched.page.wait_for_selector("h1", timeout=READY_MS)
-        opened.append(watched)
-        return watched.page
-
-    yield open_one
-    for watched in opened:
-        with suppress(Exception):
-            watched.page.context.close()
-    assert [watched.complaints for watched in opened] == [[] for _ in opened]
-    assert set().union(*(watched.hosts for watched in opened)) <= {"127.0.0.1"}
 
 
 def start_job(studio: Server, task: str, **payload: Any) -> str:
