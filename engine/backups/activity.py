@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Literal, Self, final
 
 from engine.errors import BusyError, SettingsError
+from engine.locks import is_locked
 
 __all__ = ["Activity", "Kind", "Work", "current_activity"]
 
@@ -137,22 +138,7 @@ def current_activity(folder: Path) -> Activity | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return activity if _is_locked(folder) else None
-
-
-def _is_locked(folder: Path) -> bool:
-    try:
-        file = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # A shared lock, so that two who ask do not see each other.
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
-    return False
+    return activity if is_locked(folder / _LOCK) else None
 
 
 def _busy(folder: Path) -> BusyError:

@@ -10,13 +10,14 @@ from engine.catalogue.visibility import sees_sample
 from engine.cells.detecting import open_detector
 from engine.errors import JobCancelledError, LightboxError, NotFoundError, RequestError
 from engine.imaging import pictures
+from engine.jobs.sample_states import mark_sample
 from engine.store import now
 
 if TYPE_CHECKING:
     from engine.cells.detectors import CellDetector
     from engine.cells.results import CellsFound
     from engine.jobs.context import JobContext
-    from engine.store.records import Image, InferenceStatus, Sample
+    from engine.store.records import Image, Sample
 
 __all__ = ["run"]
 
@@ -28,7 +29,7 @@ def run(context: JobContext) -> str:
     failed with the reason (or waits again, when the job was told to stop).
     """
     sample = _sample(context)
-    _mark(context, sample, "processing", "")
+    mark_sample(context, sample, "processing", "")
     try:
         images = _images(context, sample)
         detector = open_detector(
@@ -40,10 +41,10 @@ def run(context: JobContext) -> str:
         ]
         cells = _write(context, sample, found)
     except JobCancelledError:
-        _mark(context, sample, "pending", "The work on it was stopped.")
+        mark_sample(context, sample, "pending", "The work on it was stopped.")
         raise
     except LightboxError as error:
-        _mark(context, sample, "failed", str(error))
+        mark_sample(context, sample, "failed", str(error))
         raise
     for image in images:
         context.result("image", image.id, image.name)
@@ -122,20 +123,3 @@ def _write(
                 replace(held, inference_status="completed", status_text="", updated_at=now())
             )
     return count
-
-
-def _mark(context: JobContext, sample: Sample | None, status: InferenceStatus, text: str) -> None:
-    if sample is None:
-        return
-    with context.store.samples.transaction() as samples:
-        held = samples.get(sample.id)
-        if held is not None:
-            samples.put(
-                replace(
-                    held,
-                    inference_status=status,
-                    status_text=text,
-                    job_id=context.job.id,
-                    updated_at=now(),
-                )
-            )

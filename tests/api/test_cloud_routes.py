@@ -43,7 +43,7 @@ def test_a_file_in_s3_is_answered_with_a_link_that_works(house: House) -> None:
     ref = house.workbench.files.put(b"pixels", media_type="image/png")
     address = f"/files/{ref.sha256}?name=a.png"
     assert house.client().get(address).status_code == 401
-    answer = house.client().get(address, headers=house.token("REVIEWER"))
+    answer = house.client().get(address, headers=house.token("ADMIN"))
     assert answer.status_code == 303
     link = answer.headers["location"]
     assert "Expires" in link

@@ -10,12 +10,13 @@ from engine.imaging import pictures
 from engine.jobs.external.answers import FoundCell, cells_of
 from engine.jobs.external.client import ModelClient
 from engine.jobs.external.targets import find_images, find_sample
+from engine.jobs.sample_states import mark_sample
 from engine.store import now
 from engine.store.records import CellAnnotation, CellCoordinates, Image
 
 if TYPE_CHECKING:
     from engine.jobs.context import JobContext
-    from engine.store.records import InferenceStatus, Sample
+    from engine.store.records import Sample
 
 __all__ = ["MODEL_USER", "run"]
 
@@ -31,7 +32,7 @@ def run(context: JobContext) -> str:
     """
     client = ModelClient(context.settings, sleep=context.sleep)
     sample = find_sample(context)
-    _mark(context, sample, "processing", "")
+    mark_sample(context, sample, "processing", "")
     try:
         images = find_images(context, sample)
         found = [
@@ -40,10 +41,10 @@ def run(context: JobContext) -> str:
         ]
         _write(context, sample, found)
     except JobCancelledError:
-        _mark(context, sample, "pending", "The work on it was stopped.")
+        mark_sample(context, sample, "pending", "The work on it was stopped.")
         raise
     except LightboxError as error:
-        _mark(context, sample, "failed", str(error))
+        mark_sample(context, sample, "failed", str(error))
         raise
     for image in images:
         context.result("image", image.id, image.name)
@@ -106,23 +107,6 @@ def _annotation(image: Image, cell: FoundCell) -> CellAnnotation:
         confidence=cell.confidence,
         origin="model",
     )
-
-
-def _mark(context: JobContext, sample: Sample | None, status: InferenceStatus, text: str) -> None:
-    if sample is None:
-        return
-    with context.store.samples.transaction() as samples:
-        held = samples.get(sample.id)
-        if held is not None:
-            samples.put(
-                replace(
-                    held,
-                    inference_status=status,
-                    status_text=text,
-                    job_id=context.job.id,
-                    updated_at=now(),
-                )
-            )
 
 
 def _counted(count: int, word: str) -> str:

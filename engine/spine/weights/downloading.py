@@ -23,7 +23,7 @@ from engine.settings import Settings
 from engine.spine.weights.catalogue import WeightsModel, model_named
 from engine.spine.weights.fetching import Installation
 from engine.spine.weights.folders import downloads_folder, faults_of, model_folder, size_of
-from engine.spine.weights.locking import DownloadLock, is_locked, read_note, write_note
+from engine.spine.weights.locking import DownloadLock, is_downloading, read_note, write_note
 from engine.spine.weights.progress import DownloadProgress, DownloadStatus
 from engine.spine.weights.transfer import Stopped, Tuning
 
@@ -169,7 +169,7 @@ class _Job:
     def _follow(self, folder: Path) -> Generator[DownloadProgress, None, DownloadProgress | None]:
         """Yield what another caller's download says; return its failure, if it failed at ours."""
         seen: set[str] = set()
-        while is_locked(folder):
+        while is_downloading(folder):
             note = read_note(folder)
             seen.add(str(note.get("token")))
             if note.get("name") == self._model.name:

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
 
+from engine.locks import is_locked
 from engine.spine.weights.folders import read_json
 
-__all__ = ["DownloadLock", "is_locked", "read_note", "write_note"]
+__all__ = ["DownloadLock", "is_downloading", "read_note", "write_note"]
 
 _LOCK, _NOTE = "lock", "progress.json"
 
@@ -48,20 +49,9 @@ class DownloadLock:
         os.close(self._file)  # releases the lock, too
 
 
-def is_locked(folder: Path) -> bool:
+def is_downloading(folder: Path) -> bool:
     """Tell whether somebody downloads into this folder now; changes nothing."""
-    try:
-        file = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # A shared lock, so that two who ask do not see each other.
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
-    return False
+    return is_locked(folder / _LOCK)
 
 
 def write_note(folder: Path, note: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from engine.spine.weights.folders import (
     model_folder,
     size_of,
 )
-from engine.spine.weights.locking import is_locked, read_note
+from engine.spine.weights.locking import is_downloading, read_note
 from engine.spine.weights.manifest import Verification, verify_folder
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ModelState:
 def models(settings: Settings) -> tuple[ModelState, ...]:
     """Return the state of every model that a backend may use; reads no weights."""
     downloads = downloads_folder(settings)
-    now = read_note(downloads).get("name") if is_locked(downloads) else None
+    now = read_note(downloads).get("name") if is_downloading(downloads) else None
     return tuple(_state(settings, model, is_loading=model.name == now) for model in MODELS)
 
 

@@ -25,7 +25,7 @@ from engine.spine import weights
 from engine.spine.weights import space
 from engine.spine.weights.catalogue import WeightsModel, model_named
 from engine.spine.weights.folders import CHECKPOINT, downloads_folder, weights_folder
-from engine.spine.weights.locking import is_locked
+from engine.spine.weights.locking import is_downloading
 from engine.spine.weights.progress import DownloadProgress
 from engine.spine.weights.transfer import Tuning
 from tests.engine.spine.weights.releases import (
@@ -359,7 +359,7 @@ def failed(home: Path, release: Release) -> str:
     assert report.status == "failed"
     assert not (weights_folder(settings) / MODEL.folder).exists()
     assert state_of(settings).status == "not installed"
-    assert not is_locked(downloads_folder(settings))
+    assert not is_downloading(downloads_folder(settings))
     assert not list(downloads_folder(settings).glob("unpacking-*"))
     return report.text
 
@@ -732,7 +732,7 @@ def test_a_download_can_be_stopped_while_the_server_is_silent(
         stop.set()
         assert list(watch)[-1].status == "cancelled"
     assert time.monotonic() - start < 2
-    assert not is_locked(downloads_folder(settings))
+    assert not is_downloading(downloads_folder(settings))
     assert reports_of(settings)[-1].status == "complete"
     assert release.ranges[-1] == "bytes=50000-"
 
