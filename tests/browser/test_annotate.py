@@ -218,6 +218,53 @@ def test_a_part_of_a_large_picture_is_drawn_on(open_page: Open, bench: Workbench
     assert stroke.width_px == pytest.approx(16, abs=0.1)
 
 
+def test_a_stroke_begun_just_after_undo_is_kept(open_page: Open, bench: Workbench) -> None:
+    """The pen is put down in the moment after Ctrl+Z and lifted long after: the stroke is there."""
+    image = add_picture(bench, "hasty", side=320)
+    page = open_page(image)
+    ready(page)
+    drag(page, (0.1, 0.2), (0.6, 0.2))
+    kept(bench, image, 1)
+    page.wait_for_timeout(600)
+    box = page.locator(SURFACE).bounding_box()
+    place = {
+        part: (box["x"] + part * box["width"], box["y"] + part * box["height"])
+        for part in (0.3, 0.7)
+    }
+    page.mouse.move(*place[0.3])
+    page.keyboard.press("Control+z")
+    page.mouse.down()
+    page.mouse.move(*place[0.7], steps=8)
+    page.wait_for_timeout(1500)  # far longer than the page takes to lay a new sheet
+    assert bench.annotation.standing(image, VISITOR).strokes == 0
+    page.mouse.up()
+    (stroke,) = kept(bench, image, 1)
+    assert stroke.points[0].tolist() == pytest.approx([96, 96], abs=1.5)
+    assert stroke.points[-1].tolist() == pytest.approx([224, 224], abs=1.5)
+    page.wait_for_timeout(1500)  # the new sheet is laid, and the surface takes strokes again
+    drag(page, (0.1, 0.8), (0.6, 0.8))
+    kept(bench, image, 2)
+
+
+def test_a_region_of_a_proposal_is_taken_over_by_a_tap(open_page: Open, bench: Workbench) -> None:
+    """A gap between two strokes is proposed; tapped in the picture it is filled."""
+    image = add_picture(bench, "tapped", side=320)
+    page = open_page(image)
+    ready(page)
+    drag(page, (0.1, 0.50), (0.6, 0.50))
+    drag(page, (0.1, 0.58), (0.6, 0.58))
+    kept(bench, image, 2)
+    page.get_by_role("button", name="Close gaps").click()
+    seen = page.get_by_role("img", name="The proposal")
+    seen.wait_for()
+    page.get_by_role("button", name="1: unhealthy").wait_for()
+    place = seen.bounding_box()
+    seen.click(position={"x": 0.35 * place["width"], "y": 0.54 * place["height"]})
+    kept(bench, image, 3)
+    assert bench.annotation.mask(image, VISITOR)[173, 112] == 1
+    page.get_by_text("All that is proposed here is annotated already.").wait_for()
+
+
 def test_a_finger_draws_on_a_phone(open_page: Open, bench: Workbench) -> None:
     """On a narrow touch screen nothing is wider than the page, and a finger's stroke is kept."""
     image = add_picture(bench, "phone", side=320)

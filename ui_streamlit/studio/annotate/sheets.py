@@ -1,12 +1,11 @@
 """The paper on the board: which part of the picture is seen, and how large on the screen.
 
-A new sheet empties the surface. What was drawn on the one before is taken in first: the surface
-sends a stroke a fifth of a second after the pen was lifted.
+A new sheet empties the surface. What was drawn on the one before is taken in first: the browser
+says when no pen is down and all was sent.
 """
 
 from __future__ import annotations
 
-import time
 from secrets import token_hex
 from typing import Final
 
@@ -16,11 +15,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from engine.annotation.canvas_objects import Sheet
 from engine.annotation.raster import Box
 from engine.store.records import Image
+from ui_streamlit.studio.annotate.resting import rests
 
 __all__ = ["WORDS", "again", "change", "draw_zoom", "settle", "sheet_for"]
 
 _SHEET, _WANTED = "annotate-sheet", "annotate-wanted"
-_LATE_S: Final = 0.4
 _HIGHEST: Final = 640
 _WIDEST: Final = 1100
 _SMALLEST_BOX: Final = 32
@@ -36,7 +35,7 @@ def sheet_for(image: Image, page_width: int) -> Sheet:
     found = st.session_state.get(_SHEET)
     if isinstance(found, Sheet) and found.image == image.id:
         if _size(found.box, page_width) != (found.width, found.height):
-            st.session_state[_WANTED] = found.box
+            st.session_state.setdefault(_WANTED, (token_hex(8), found.box))
         return found
     whole = Box(left=0, top=0, right=image.width_px, bottom=image.height_px)
     return _lay(image.id, whole, page_width)
@@ -46,19 +45,16 @@ def change(box: Box | None = None) -> None:
     """Ask for a new sheet, of ``box`` or of the same part, as soon as all strokes are in."""
     found = st.session_state.get(_SHEET)
     if isinstance(found, Sheet):
-        st.session_state[_WANTED] = box or found.box
+        st.session_state[_WANTED] = (token_hex(8), box or found.box)
 
 
 def settle(image: Image, page_width: int) -> None:
     """Lay the new sheet if one was asked for, and draw the board again; call it last."""
-    wanted = st.session_state.get(_WANTED)
-    if wanted is None:
-        return
-    time.sleep(_LATE_S)
-    # A stroke that arrives meanwhile runs this part of the page anew, and this line is not met.
-    st.empty()
-    _lay(image.id, wanted, page_width)
-    again()
+    name, box = st.session_state.get(_WANTED, ("", None))
+    # The answer runs this part of the page anew, after every stroke that was sent before it.
+    if rests(name) and box is not None:
+        _lay(image.id, box, page_width)
+        again()
 
 
 def again() -> None:
