@@ -46,7 +46,8 @@ def due_cause(store: Store, schedule: TrainingSchedule, *, at: datetime) -> str:
     elif schedule.kind == "after_new_masks":
         count = count_masks(store, schedule.dataset_id)
         if count - schedule.seen_masks >= max(1, schedule.new_masks):
-            cause = f"{count} masks"
+            # Named by where the count began: it may grow between the looks of two workers.
+            cause = f"masks after {schedule.seen_masks}, start {schedule.started + 1}"
     elif schedule.kind == "after_import":
         cause = _newest_import(store, schedule)
     return "" if cause == schedule.last_cause else cause

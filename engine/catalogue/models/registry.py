@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import engine
 from engine.catalogue.models.bundles import BundleForm, opened_bundle, write_bundle
 from engine.catalogue.models.folders import folder_of, stored
 from engine.catalogue.models.shipping_with_us import is_shipped, shipped_folder, shipped_models
-from engine.errors import NotFoundError, RequestError
+from engine.errors import BusyError, NotFoundError, RequestError
 from engine.jobs.folders import read_json
 from engine.people.permissions import require
 from engine.store import now
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from engine.store import Store
     from engine.store.files import Files
+    from engine.store.records import Job
     from engine.store.transactions import Transaction
 
 __all__ = ["Models"]
@@ -122,21 +123,25 @@ class Models:
         Raises
         ------
         RequestError
-            When it is not complete, or no reason is given.
+            When it is not complete or is in use already, or no reason is given.
         """
+        return self._promoted(actor, model_id, _checked_reason(reason), is_back=False)
+
+    def _promoted(self, actor: Actor, model_id: str, why: str, *, is_back: bool) -> ModelRecord:
         require(actor, "models.manage")
-        why = _checked_reason(reason)
         if is_shipped(model_id):
             return self._use_the_programs(actor, self._named(model_id), why)
         with self._store.models.transaction() as models:
             chosen = _existing(models, model_id)
+            if chosen.stage == "active":
+                raise RequestError(f"“{chosen.name}” version {chosen.version} is in use already.")
             if chosen.status != "completed":
                 raise RequestError(
                     f"“{chosen.name}” cannot be used: its training is {chosen.status}; choose one "
                     "that is completed."
                 )
             before = _step_down(models, chosen.task, why, but=chosen.id)
-            history = _with_step(chosen, "active", why, actor, before)
+            history = _with_step(chosen, "active", why, actor, before, is_back=is_back)
             made = replace(chosen, stage="active", stage_reason=why, card=history)
             models.put(made)
         self._note(actor, made, f"Promoted “{made.name}” version {made.version}: {why}")
@@ -149,14 +154,14 @@ class Models:
         self._require_own(model_id)
         with self._store.models.transaction() as models:
             chosen = _existing(models, model_id)
-            card = _with_step(chosen, "retired", why, actor, None)
+            card = _with_step(chosen, "retired", why, actor)
             made = replace(chosen, stage="retired", stage_reason=why, card=card)
             models.put(made)
         self._note(actor, made, f"Retired “{made.name}” version {made.version}: {why}")
         return made
 
     def roll_back(self, actor: Actor, task: str, *, reason: str) -> ModelRecord:
-        """Make the model active again that was it before the present one.
+        """Make the model active again that was it before the present one; again goes further back.
 
         Raises
         ------
@@ -173,7 +178,7 @@ class Models:
                 "There is no earlier model to go back to: the present one is the first. Promote "
                 "another one from the list."
             )
-        return self.promote(actor, before, reason=f"Rolled back: {why}")
+        return self._promoted(actor, before, f"Rolled back: {why}", is_back=True)
 
     # --- coming and going ----------------------------------------------------------------------
 
@@ -183,7 +188,7 @@ class Models:
         """Store a finished model folder as the next version of its name.
 
         The first model of its task in this home becomes active. ``like`` has where it comes from:
-        dataset, job, parent and settings.
+        dataset, job, parent and settings; without a parent it is the version before.
         """
         from engine.inference import cards
 
@@ -191,15 +196,18 @@ class Models:
         files = stored(folder, self._files)
         wanted = " ".join((name or card.name).split())[:120] or card.name
         with self._store.models.transaction() as models:
-            same = [one.version for one in models.values() if one.name == wanted]
+            same = [one for one in models.values() if one.name == wanted]
+            newest = max(same, key=lambda one: one.version, default=None)
+            about = like or ModelRecord(name=wanted)
             is_first = not any(
                 one.task == card.task and one.stage == "active" for one in models.values()
             )
             made = replace(
-                like or ModelRecord(name=wanted),
+                about,
                 name=wanted,
                 task=card.task,
-                version=max(same, default=0) + 1,
+                version=newest.version + 1 if newest else 1,
+                parent_id=about.parent_id or (newest.id if newest else None),
                 status="completed",
                 stage="active" if is_first else "candidate",
                 stage_reason="The first of this home." if is_first else "",
@@ -268,11 +276,15 @@ class Models:
         ------
         RequestError
             When it is in use, or comes with the program.
+        BusyError
+            When a job works with it.
         """
         require(actor, "models.manage")
         self._require_own(model_id)
-        with self._store.models.transaction() as models:
+        with self._store.transaction("models", "jobs") as changes:
+            models = changes["models"]
             chosen = _existing(models, model_id)
+            _require_idle(changes["jobs"].values(), model_id)
             if chosen.stage == "active":
                 raise RequestError(
                     f"“{chosen.name}” is in use; promote another model or retire it first."
@@ -317,6 +329,15 @@ class Models:
         self._audit.write(actor, "models.manage", record=f"models/{model.id}", text=text)
 
 
+def _require_idle(jobs: Iterable[Job], model_id: str) -> None:
+    for job in jobs:
+        named = {job.payload.get("model"), *job.payload.get("models", ())}
+        if model_id in named and job.state in ("pending", "processing", "stuck"):
+            raise BusyError(
+                f"The job “{job.title}” works with this model; cancel it or wait for its end."
+            )
+
+
 def _existing(models: Transaction[ModelRecord], model_id: str) -> ModelRecord:
     found = models.get(model_id)
     if found is None:
@@ -335,24 +356,29 @@ def _step_down(models: Transaction[ModelRecord], task: str, why: str, *, but: st
 
 
 def _with_step(
-    model: ModelRecord, stage: str, why: str, actor: Actor, before: str | None
+    model: ModelRecord,
+    stage: str,
+    why: str,
+    actor: Actor,
+    before: str | None = None,
+    *,
+    is_back: bool = False,
 ) -> dict[str, Any]:
     """Return the card with one more line in the story of its use."""
     card: dict[str, Any] = dict(model.card)
     story = [dict(line) for line in card.get("story", ())]
-    line = {"stage": stage, "reason": why, "by": actor.id, "at": now().isoformat()}
-    if before:
-        line["instead_of"] = before
+    line: dict[str, Any] = {"stage": stage, "reason": why, "by": actor.id}
+    line |= {"at": now().isoformat(), "instead_of": before, "back": is_back}
     return {**card, "story": [*story, line]}
 
 
 def _before(model: ModelRecord) -> str | None:
-    """Return which model was active when this one was promoted."""
+    """Return which model was active when this one was promoted, not when it was rolled back to."""
     for line in reversed(model.card.get("story", ())):
-        if line.get("stage") == "active":
+        if line.get("stage") == "active" and not line.get("back"):
             was = line.get("instead_of")
             return str(was) if was else _program_of(model.task)
-    return None
+    return _program_of(model.task)  # the first of its home
 
 
 def _program_of(task: str) -> str | None:

@@ -11,13 +11,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.catalogue.datasets import Datasets
 from engine.catalogue.models import Models
-from engine.catalogue.trainings.datasets import training_set_of
+from engine.catalogue.trainings.datasets import remembered_set
 from engine.catalogue.trainings.history import History, settle
-from engine.catalogue.trainings.places import kept_folder, wish_of
+from engine.catalogue.trainings.places import Wish, kept_folder, wish_of
 from engine.people.audit import open_audit
 from engine.people.permissions import require
 from engine.store.records import ModelRecord
@@ -25,7 +25,6 @@ from engine.store.records import ModelRecord
 if TYPE_CHECKING:
     from engine.jobs.context import JobContext
     from engine.store.records import Dataset
-    from engine.training import events
     from engine.training.shipping import Origin
 
 __all__ = ["train_model"]
@@ -58,7 +57,13 @@ def train_model(context: JobContext) -> str:
     dataset = context.store.datasets.read()[str(context.payload["dataset"])]
     manifest = _frozen(context, dataset)
     wishes = Wishes.from_json(dict(context.payload["wishes"]))
-    training_set = training_set_of(context.store, context.files, dataset, manifest_sha256=manifest)
+    training_set = remembered_set(
+        context.store,
+        context.files,
+        context.store.datasets.read()[dataset.id],  # which has the version by now
+        version=manifest,
+        folder=context.folder,
+    )
     history = History(context.folder)
     last: dict[str, Any] = {}
     with _alone(context):
@@ -73,7 +78,7 @@ def train_model(context: JobContext) -> str:
         ):
             last = event.to_json()
             history.add(last)
-            _tell(context, event, last)
+            _tell(context, last)
         made = _stored(context, dataset, manifest)
     settle(context.folder, kept_folder(context.settings, context.job.id))
     context.result("model", made.id, f"{made.name} {made.version}")
@@ -113,11 +118,14 @@ def _origin(context: JobContext, dataset: Dataset) -> Origin:
     )
 
 
-def _wish(context: JobContext) -> Literal["go", "pause", "finish"]:
-    return wish_of(context.settings, context.job.id)
+def _wish(context: JobContext) -> Wish:
+    wish = wish_of(context.settings, context.job.id)
+    if wish == "pause":
+        context.sleep(0.2)  # says that it lives: a pause may last for days
+    return wish
 
 
-def _tell(context: JobContext, event: events.Event, told: dict[str, Any]) -> None:
+def _tell(context: JobContext, told: dict[str, Any]) -> None:
     """Report how far it is, in one number and a few words."""
     kind = told["kind"]
     stage = _STAGES.get(kind, "")
