@@ -66,10 +66,13 @@ class MaskFile:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectMasks:
-    """One file per object, to be laid over each other; later ones win where two overlap."""
+    """One file per object, to be laid over each other; later ones win where two overlap.
+
+    ``class_names`` names the class of each file.
+    """
 
     files: tuple[MaskFile, ...]
-    class_name: str = "object"
+    class_names: tuple[str, ...]
 
 
 @final

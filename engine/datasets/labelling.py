@@ -38,7 +38,8 @@ def mask_of(
         raw = read_mask(labels.read(), max_pixels=MAX_PIXELS)
         return apply(raw, mapping, classes=classes, size=size)
     if isinstance(labels, ObjectMasks):
-        return _merged(labels, _value(labels.class_name, mapping, classes), size)
+        values = [_value(name, mapping, classes) for name in labels.class_names]
+        return _merged(labels, values, size)
     if isinstance(labels, Shapes):
         outlines = [shape for shape in labels.shapes if not isinstance(shape, Box)]
         if labels.shapes and not outlines:
@@ -80,11 +81,11 @@ def boxes_of(
 
 
 def _merged(
-    labels: ObjectMasks, value: int, size: tuple[int, int]
+    labels: ObjectMasks, values: Sequence[int], size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     merged = np.zeros(size, np.uint8)
     shared = 0
-    for file in labels.files:
+    for file, value in zip(labels.files, values, strict=True):
         raw = read_mask(file.read(), max_pixels=MAX_PIXELS)
         if raw.size != size:
             raise DatasetError(

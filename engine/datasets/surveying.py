@@ -135,7 +135,7 @@ def _names(labelled: Sequence[Entry]) -> Convention | None:
         if isinstance(entry.labels, MaskFile):
             values |= entry.labels.names
         elif isinstance(entry.labels, ObjectMasks):
-            classes[entry.labels.class_name] = None
+            classes |= dict.fromkeys(entry.labels.class_names)
         elif isinstance(entry.labels, Shapes):
             used = (shape.class_name for shape in entry.labels.shapes)
             classes |= dict.fromkeys((*entry.labels.classes, *used))

@@ -21,10 +21,9 @@ SHOWS: Final = "masks"
 
 
 def write(entries: Iterable[Entry], path: Path, *, classes: tuple[str, ...]) -> None:
-    """Write ``NAME/images/NAME.png`` and ``NAME/masks/NAME_CLASS_0001.png`` of 0 and 255.
+    """Write ``NAME/images/NAME.png`` and ``NAME/masks/CLASS_0001.png`` of 0 and 255.
 
-    The form knows neither classes nor what nobody has looked at; the first is in the names of the
-    files, the second is left out.
+    Classes are in the names of the files; what nobody has looked at is left out.
     """
     with new_archive(path, classes) as archive:
         for one in entries:

@@ -1,7 +1,8 @@
 """A picture and a folder of masks, one for each object, which are merged.
 
 ``x/images/x.png`` with ``x/masks/*.png`` (Data Science Bowl 2018), ``masks/x/*.png`` beside
-``images/x.png``, or ``x_mask_1.png``, ``x_mask_2.png`` beside ``x.png``.
+``images/x.png``, or ``x_mask_1.png``, ``x_mask_2.png`` beside ``x.png``. A mask in a folder may
+be called after its class, as in ``masks/gland_0001.png``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ __all__ = ["NAME", "TITLE", "entries", "recognise"]
 NAME: Final = "objects"
 TITLE: Final = "one mask per object"
 _NUMBERED: Final = re.compile(r"(.+?)[ _.-](?:mask|seg|label)[ _.-]?\d+$", re.IGNORECASE)
+
+_CALLED: Final = re.compile(r"(.*[^\W\d_].*?)[ _.-]\d+$")
+_OBJECT: Final = "object"
+_PLAIN: Final = MASK_FOLDERS | {"mask", "seg", "label", "object", "obj", "instance", "segment"}
 
 
 def recognise(opened: Opened) -> bool:
@@ -46,9 +51,23 @@ def entries(opened: Opened) -> Iterator[Entry | FileOutcome]:
         yield Entry(
             name=stem_of(name),
             image=opened.picture(name),
-            labels=ObjectMasks(files=files) if files else None,
+            labels=_objects(files, stem_of(name)) if files else None,
             split=split_of(name),
         )
+
+
+def _objects(files: tuple[MaskFile, ...], picture: str) -> ObjectMasks:
+    return ObjectMasks(
+        files=files, class_names=tuple(_class_of(file.name, picture) for file in files)
+    )
+
+
+def _class_of(name: str, picture: str) -> str:
+    """Return the class that the name of an object's mask tells, else that of all objects."""
+    called = _CALLED.match(stem_of(name))
+    word = called.group(1) if called else ""
+    is_plain = not word or word == picture or word.lower() in _PLAIN
+    return _OBJECT if is_plain or _NUMBERED.match(stem_of(name)) else word[:80]
 
 
 def _is_mask(name: str) -> bool:

@@ -111,17 +111,16 @@ def test_every_pixel_comes_back(tmp_path: Path, name: str, classes: tuple[str, .
     assert set(classes_of(seen.mapping.values())) <= set(classes)
 
 
-def test_objects_come_back_as_one_class(tmp_path: Path) -> None:
-    """A file for each object knows no classes: what was marked is marked."""
+def test_objects_come_back_with_their_classes(tmp_path: Path) -> None:
+    """A file for each object is called after its class; only what nobody looked at is lost."""
     mask = mask_of_states()
     path = tmp_path / "out.zip"
     form_named("objects").write([entry("a", mask)], path, classes=STATES)
     seen = survey(path)
     again = read_again(path)["a"]
-    classes = ("background", "object")
-    values, _ = mask_of(again.labels, mapping=seen.mapping, classes=classes, size=(160, 160))
+    values, _ = mask_of(again.labels, mapping=seen.mapping, classes=STATES, size=(160, 160))
     assert values is not None
-    np.testing.assert_array_equal(values > 0, (mask == 1) | (mask == 2))
+    np.testing.assert_array_equal(values, np.where(mask == 255, 0, mask))
 
 
 @pytest.mark.parametrize("name", ["voc", "yolo"])

@@ -325,6 +325,24 @@ def test_masks_of_objects(tmp_path: Path, stack: ExitStack, names: tuple[str, ..
     assert not others
 
 
+def test_masks_of_objects_called_after_their_class(tmp_path: Path, stack: ExitStack) -> None:
+    """The name before the number is the class; numbers alone and plain words are objects."""
+    parts = {"gland_0001": 0, "gland_2": 8, "vessel-3": 16, "4": 24, "mask_5": 32, "x_6": 40}
+    files = {"x/images/x.png": png(picture(1))}
+    expected = np.zeros((48, 64), np.uint8)
+    classes = ("background", "gland", "vessel", "object")
+    for (name, top), value in zip(parts.items(), (1, 1, 2, 3, 3, 3), strict=True):
+        one = np.zeros((48, 64), np.uint8)
+        one[top : top + 5, 3:30] = 255
+        expected[one > 0] = value
+        files[f"x/masks/{name}.png"] = png(one)
+    seen, entries, _ = read(opened_of(tmp_path, stack, files), "objects")
+    assert set(seen.classes) == set(classes)
+    labels = entries["x"].labels
+    values, _ = mask_of(labels, mapping=seen.mapping, classes=classes, size=(48, 64))
+    assert np.array_equal(values, expected)
+
+
 def test_only_pictures(tmp_path: Path, stack: ExitStack) -> None:
     """Pictures in folders of patients, no label anywhere."""
     files = {"p1/a.png": png(picture(1)), "p2/b.png": png(picture(2)), "notes.txt": b"x"}
