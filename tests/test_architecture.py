@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 # A name may import only from lines above it; names on one line do not import each other.
 LAYERS = [
     ["engine.errors", "engine.settings", "engine.shipped"],
-    ["engine.imaging", "engine.home", "engine.locks"],
+    ["engine.imaging", "engine.home", "engine.durable", "engine.locks"],
     ["engine.memory_guard", "engine.gradcam", "engine.inference"],
     ["engine.segmentation"],
     [

@@ -6,7 +6,6 @@ writer left half written at the end is not a line; the next writer takes it away
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -16,18 +15,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import DiskShortError, StoreError
+from engine.durable import sync_folder, told_failures
 
 __all__ = ["append_line", "held", "read_lines", "replace_file"]
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_STROKE: Final = {"what": "The stroke", "again": "draw it again"}
 _WHOLE: Final = 9  # digits and space before the JSON
 
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Keep every other writer, in all processes, waiting; the lock ends with its process."""
-    with _told(path):
+    with told_failures(path, **_STROKE):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -47,7 +46,7 @@ def append_line(path: Path, value: Mapping[str, Any]) -> None:
     """
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
     line = b"%08x %s\n" % (zlib.crc32(text), text)
-    with _told(path):
+    with told_failures(path, **_STROKE):
         is_new = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -63,7 +62,7 @@ def append_line(path: Path, value: Mapping[str, Any]) -> None:
         finally:
             os.close(descriptor)
         if is_new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
 
 def read_lines(path: Path, start: int = 0) -> tuple[list[dict[str, Any]], int, int]:
@@ -91,7 +90,7 @@ def read_lines(path: Path, start: int = 0) -> tuple[list[dict[str, Any]], int, i
 def replace_file(path: Path, value: Mapping[str, Any]) -> None:
     """Write a small file that is there wholly or as it was before. Hold the lock."""
     aside = path.with_name(f"{path.name}.new")
-    with _told(path):
+    with told_failures(path, **_STROKE):
         aside.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
         aside.replace(path)
 
@@ -124,29 +123,3 @@ def _write_at(descriptor: int, data: bytes, place: int) -> None:
     while rest:
         written = os.pwrite(descriptor, rest, place)
         rest, place = rest[written:], place + written
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what the operating system says into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        if error.errno in _FULL:
-            raise DiskShortError(
-                f"The stroke could not be saved ({reason}); free space where {path.parent} lies, "
-                "then draw it again."
-            ) from error
-        raise StoreError(
-            f"The stroke could not be saved in {path.parent} ({reason}); make the folder writable "
-            "for the user that runs Lightbox."
-        ) from error

@@ -15,6 +15,7 @@ from typing import BinaryIO, Protocol, Self, final
 
 from engine.backups.manifest import MANIFEST, Manifest, Member
 from engine.backups.space import full_disk_told
+from engine.durable import sync_folder
 
 __all__ = [
     "CHUNK_BYTES",
@@ -135,15 +136,6 @@ class ArchiveWriter:
         self._is_finished = True
         sync_folder(self.path.parent)
         return self._stream.sha256
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @final

@@ -5,18 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from engine.errors import DiskShortError, StoreError
+from engine.durable import sync_folder, told_failures
 from engine.store.identity import now
 
 __all__ = ["Paths", "put_in_place", "sync_folder", "told_failures", "write_aside", "write_whole"]
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
@@ -103,34 +102,6 @@ def write_whole(path: Path, content: bytes) -> None:
     with told_failures(path):
         aside.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in ``folder`` are on the disk: a rename is not, before that."""
-    with told_failures(folder):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@contextmanager
-def told_failures(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of a write into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        if error.errno in _FULL:
-            raise DiskShortError(
-                f"{path.name} could not be written ({reason}), and nothing was changed; "
-                f"free space where {path.parent} lies, then try again."
-            ) from error
-        raise StoreError(
-            f"{path.name} could not be written in {path.parent} ({reason}); "
-            f"make the folder writable for the user that runs Lightbox."
-        ) from error
 
 
 def _write_all(descriptor: int, parts: Iterable[bytes]) -> None:

@@ -124,18 +124,18 @@ def summary(mask: Mask, origins: NDArray[np.uint8]) -> dict[str, dict[str, int]]
 
     Small enough for a record; each region by itself follows from the strokes, by :func:`regions`.
     """
-    found = {"pixels": dict.fromkeys(_NAMES.values(), 0), "regions": {}}
+    pixels: dict[str, int] = {}
+    counted: dict[str, int] = dict.fromkeys(map(str, _NAMES.values()), 0)
     by_origin = np.zeros(EDITED + 1, np.int64)
     for rows in _bands(mask.shape[0]):
         annotated = origins[rows][mask[rows] != NOT_ANNOTATED]
         by_origin += np.bincount(annotated, minlength=EDITED + 1)
     by_origin[HUMAN] += by_origin[NOBODY]
     for kind, name in _NAMES.items():
-        found["pixels"][name] = int(by_origin[kind])
-    found["regions"] = dict.fromkeys(_NAMES.values(), 0)
+        pixels[name] = int(by_origin[kind])
     for region in regions(mask, origins):
-        found["regions"][region.whence] += 1
-    return found
+        counted[region.whence] += 1
+    return {"pixels": pixels, "regions": counted}
 
 
 def doubt_of(strokes: Iterable[Stroke], shape: tuple[int, int]) -> float | None:
