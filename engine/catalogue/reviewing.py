@@ -216,9 +216,9 @@ class Reviewing:
 
     def _decide(self, actor: Actor, mask_id: str, *, approved: bool, comment: str) -> Mask:
         require(actor, "masks.review")
-        mask = self._store.masks.read().get(mask_id)
-        if mask is not None:
-            self.waiting(actor, mask.image_id)  # there for this actor
+        named = self._store.masks.read().get(mask_id)
+        if named is not None:
+            self.waiting(actor, named.image_id)  # there for this actor
         state: Literal["approved", "sent_back"] = "approved" if approved else "sent_back"
         with self._store.transaction("masks", "images") as changes:
             mask: Mask = changes["masks"][mask_id]
