@@ -17,6 +17,7 @@ _HTML = '<div class="lb-resting" aria-hidden="true"></div>'
 _CSS = ".lb-resting { height: 0; }"
 _JS = """
 const SENT_MS = 350;  // the surface sends a stroke a fifth of a second after the pen was lifted
+const SHOWN_MS = 300;  // the picture of this run is fetched before the next one replaces it
 const LONGEST_MS = 5000;
 
 function surfaceOf(event) {
@@ -72,7 +73,7 @@ export default function ({ data, setStateValue }) {
     pen.closedAt = performance.now();
     setStateValue("rests", data.wanted);
   };
-  tell();
+  setTimeout(tell, SHOWN_MS);
   return () => {};
 }
 """
