@@ -38,8 +38,8 @@ def mask_of(
         raw = read_mask(labels.read(), max_pixels=MAX_PIXELS)
         return apply(raw, mapping, classes=classes, size=size)
     if isinstance(labels, ObjectMasks):
-        values = [_value(name, mapping, classes) for name in labels.class_names]
-        return _merged(labels, values, size)
+        objects = [_value(name, mapping, classes) for name in labels.class_names]
+        return _merged(labels, objects, size)
     if isinstance(labels, Shapes):
         outlines = [shape for shape in labels.shapes if not isinstance(shape, Box)]
         if labels.shapes and not outlines:
