@@ -168,10 +168,9 @@ class Learning:
 
     def _enough(self) -> str:
         """Return why to stop although there is time; empty to go on."""
-        course, plan = self._course, self._learner.plan
+        course = self._course
         since = len(course.history) - course.best_epoch
-        share = self._learner.step / max(1, self._pace.steps)
-        if since >= plan.patience_epochs and share < 0.9:
+        if since >= self._pace.patience_epochs(self._learner.step, len(course.history)):
             return (
                 f"Nothing got better for {since} epochs: the best was epoch {course.best_epoch}, "
                 f"with a mean Dice of {course.best:.3f}."

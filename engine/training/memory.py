@@ -41,6 +41,9 @@ _SIZES: Final[Mapping[tuple[str, tuple[int, ...]], NetworkSize]] = {
     ("unet", (24, 48, 96, 128, 192)): NetworkSize(
         outputs_per_px=456.75, outputs_per_class=1, weights=1_887_866
     ),
+    ("unet", (24, 48, 96, 128, 192, 256)): NetworkSize(
+        outputs_per_px=461.9375, outputs_per_class=1, weights=4_089_850
+    ),
     ("unet_mobilenet", ()): NetworkSize(
         outputs_per_px=613.0, outputs_per_class=3, weights=4_151_394
     ),

@@ -14,6 +14,8 @@ _KEPT_LEAST_S, _KEPT_MOST_S = 3.0, 75.0
 _MEASURED_STEPS: Final = 3
 _EPOCHS_WANTED: Final = 24
 _LEAST_EPOCH_S: Final = 3.0
+_PATIENCE_SHARE: Final = 0.4
+_NEARLY_OVER: Final = 0.9
 
 
 @final
@@ -89,6 +91,17 @@ class Pace:
             return top * (step + 1) / warm
         share = min(1.0, (step - warm) / max(1.0, self.steps - warm))
         return top * max(0.01, 0.5 * (1.0 + math.cos(math.pi * share)))
+
+    def patience_epochs(self, step: int, epochs: int) -> float:
+        """Return after how many epochs without a better one to stop, at a step after ``epochs``.
+
+        At least the plan's, and two fifths of all epochs: where epochs are short each says little,
+        and much is only gained while the rate comes down. Near the end nothing stops any more.
+        """
+        share = step / max(1, self.steps)
+        if share >= _NEARLY_OVER:
+            return math.inf
+        return max(self._plan.patience_epochs, _PATIENCE_SHARE * epochs / max(share, 1e-6))
 
     def eta_s(self, step: int) -> float:
         """Return about how many seconds of learning are left."""

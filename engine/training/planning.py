@@ -20,6 +20,11 @@ __all__ = ["DEFAULT_MINUTES", "Plan", "Precision", "Reason", "Wishes", "plan"]
 Precision = Literal["bf16", "f32"]
 DEFAULT_MINUTES: Final = 15.0
 _PATCH_SIDES: Final = (256, 192, 128, 96, 64)
+_WIDE: Final = (24, 48, 96, 128, 192)
+_DEEPER: Final = 256
+_TIME_FOR_WIDE: Final = {"minutes": 4.0, "epochs": 20}
+_LARGE_OBJECT_PX: Final = 40.0
+"""From this width on, structures outgrow what five floors see around a pixel."""
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -179,7 +184,7 @@ def plan(
         "This processor computes in bf16, about three times as fast."
         if machine.has_bf16 else "This processor has no bf16 instructions.",
     )  # fmt: skip
-    variant, options = _network(wishes, minutes, say)
+    variant, options = _network(found, wishes, minutes, say)
     patch_px = _patch(found, wishes, variant, say)
     batch_size = _batch(wishes, say)
     patch_px, batch_size, memory_mb = _fitted(
@@ -244,28 +249,54 @@ def _length(wishes: Wishes, say: _Say) -> tuple[float | None, int | None]:
     return minutes, wishes.epochs
 
 
-def _network(wishes: Wishes, minutes: float | None, say: _Say) -> tuple[str, dict[str, Any]]:
+def _network(
+    found: Fingerprint, wishes: Wishes, minutes: float | None, say: _Say
+) -> tuple[str, dict[str, Any]]:
     variant = wishes.variant or "unet"
     architecture = architecture_named(variant)
     options = dict(architecture.options)
     if wishes.pretrained and architecture.can_be_pretrained:
         options["pretrained"] = True
-    if variant == "unet" and minutes is not None and minutes >= 4:
-        options["widths"] = (24, 48, 96, 128, 192)
     because = "As you wished." if wishes.variant else (
-        "Keeps thin structures and is quick on a processor; "
-        + ("the wider form, since there is time." if minutes is None or minutes >= 4
-           else "the narrow form, since time is short.")
+        "Keeps thin structures and is quick on a processor."
     )  # fmt: skip
+    if variant == "unet":
+        options["widths"], form = _form(found, options["widths"], _has_time(wishes, minutes))
+        because += form
     say("Network", architecture.title, because)
     return variant, options
+
+
+def _has_time(wishes: Wishes, minutes: float | None) -> bool:
+    if minutes is not None:
+        return minutes >= _TIME_FOR_WIDE["minutes"]
+    return (wishes.epochs or 0) >= _TIME_FOR_WIDE["epochs"]
+
+
+def _form(
+    found: Fingerprint, narrow: tuple[int, ...], has_time: bool
+) -> tuple[tuple[int, ...], str]:
+    """Return the width of each floor of our U-Net, and why in words that follow a sentence."""
+    if not has_time:
+        return narrow, " The narrow form, since the training is short."
+    largest = max(found.object_px.values(), default=0.0)
+    if largest < _LARGE_OBJECT_PX:
+        return _WIDE, " The wider form, since there is time."
+    return (*_WIDE, _DEEPER), (
+        f" The wider form, since there is time, and one floor deeper: structures are {largest:.0f} "
+        "px across, and a pixel has to see them whole."
+    )
 
 
 def _patch(found: Fingerprint, wishes: Wishes, variant: str, say: _Say) -> int:
     multiple = architecture_named(variant).side_multiple
     if wishes.patch_px:
-        side = max(multiple, round(wishes.patch_px / multiple) * multiple)
-        say("Patch", f"{side} px", f"As you wished, in steps of {multiple}.")
+        # At least two places are left on the lowest floor: one alone has no spread to divide by.
+        side = max(2 * multiple, round(wishes.patch_px / multiple) * multiple)
+        say(
+            "Patch", f"{side} px",
+            f"As you wished, in steps of {multiple} px and at least {2 * multiple}.",
+        )  # fmt: skip
         return side
     typical = min(found.median_height_px, found.median_width_px)
     fitting = [side for side in _PATCH_SIDES if side <= max(64, typical * 1.25)]

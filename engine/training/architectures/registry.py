@@ -45,9 +45,9 @@ _TABLE: Final = (
     Architecture(
         name="unet",
         title="U-Net, small",
-        description="Our own: 1.3 million weights, quick on a processor, keeps thin structures.",
+        description="Our own: 1 to 4 million weights, quick on a processor, keeps thin structures.",
         builder="engine.training.architectures.unet:build_unet",
-        side_multiple=16,
+        side_multiple=32,
         heat_layer="bottom",
         options={"widths": (16, 32, 64, 96, 128)},
     ),

@@ -62,6 +62,19 @@ def test_a_slower_machine_gets_fewer_steps() -> None:
     assert pace.steps == pytest.approx(64 + (52.8 - 25) / 0.4, rel=0.2)
 
 
+def test_patience_is_a_part_of_the_whole() -> None:
+    """Of fifty short epochs twenty may pass without a better one; of ten, the plan's twelve."""
+    pace = Pace(replace(BY_COUNT, epochs=50), spent_s=0.0)
+    assert pace.patience_epochs(250, epochs=25) == pytest.approx(20)
+    short = Pace(replace(BY_COUNT, epochs=10), spent_s=0.0)
+    assert short.patience_epochs(50, epochs=5) == BY_COUNT.patience_epochs == 12
+
+
+def test_nothing_stops_near_the_end() -> None:
+    """The last tenth is run out, while the rate comes down."""
+    assert Pace(BY_COUNT, spent_s=0.0).patience_epochs(36, epochs=4) == float("inf")
+
+
 def test_validation_is_part_of_the_time() -> None:
     """Looks of two seconds each leave less for steps."""
     quick, slow = (Pace(BY_TIME, spent_s=0.0) for _ in range(2))

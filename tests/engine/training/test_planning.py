@@ -133,6 +133,31 @@ def test_rare_classes_weigh_more() -> None:
     assert (low + high) / 2 == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("wishes", "object_px", "widths", "because"),
+    [
+        ({"minutes": 2}, 60.0, (16, 32, 64, 96, 128), "since the training is short."),
+        ({"epochs": 5}, 60.0, (16, 32, 64, 96, 128), "since the training is short."),
+        ({"epochs": 40}, 20.0, (24, 48, 96, 128, 192), "The wider form, since there is time."),
+        ({}, 20.0, (24, 48, 96, 128, 192), "The wider form, since there is time."),
+        ({}, 60.0, (24, 48, 96, 128, 192, 256), "structures are 60 px across"),
+    ],
+)
+def test_width_and_depth_follow_time_and_structures(
+    wishes: dict[str, object], object_px: float, widths: tuple[int, ...], because: str
+) -> None:
+    """Time makes the network wider, large structures make it deeper, and the reason says which."""
+    made = planned(Wishes.from_json(wishes), object_px={"gland": object_px})
+    assert made.options["widths"] == widths
+    assert because in next(one.because for one in made.reasons if one.about == "Network")
+
+
+@pytest.mark.parametrize(("variant", "least"), [("unet", 64), ("unet_resnet18", 64)])
+def test_a_patch_leaves_two_places_on_the_lowest_floor(variant: str, least: int) -> None:
+    """One place alone has no spread that a normalisation could divide by."""
+    assert planned(Wishes(patch_px=32, batch_size=1, variant=variant)).patch_px == least
+
+
 def test_thin_structures_are_not_scaled_strongly() -> None:
     """Vessels of five pixels keep the milder changes, however few pictures there are."""
     assert planned(pictures=20, object_px={"gland": 5.0}).augmentation == "medium"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from engine.errors import MissingBackendError, RequestError
+from engine.inference.export import export_openvino
+from engine.inference.openvino_library import load_openvino
 from engine.training.architectures import ARCHITECTURES, architecture_named, build
 from engine.training.checkpoints import load_weights, save_weights
 from engine.training.memory import measured_size, size_of
@@ -71,10 +74,44 @@ def test_the_table_of_sizes_is_that_of_the_networks(name: str) -> None:
     assert size_of(name, options) == measured_size(name, options)
 
 
-def test_the_wide_form_is_in_the_table_too() -> None:
-    """The plan's wider U-Net has its own line."""
-    options = {"widths": (24, 48, 96, 128, 192)}
+@pytest.mark.parametrize("more", [(), (256,)])
+def test_the_wide_forms_are_in_the_table_too(more: tuple[int, ...]) -> None:
+    """The plan's wider and deeper U-Nets have their own lines."""
+    options = {"widths": (24, 48, 96, 128, 192, *more)}
     assert size_of("unet", options) == measured_size("unet", options)
+
+
+def test_six_floors_fit_the_stated_multiple() -> None:
+    """The deepest form that a plan chooses takes the sides that the table states."""
+    network = build("unet", 2, {"widths": (4, 4, 4, 4, 4, 4)}).eval()
+    side = architecture_named("unet").side_multiple
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, side, 3 * side)).shape == (1, 2, side, 3 * side)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_least_patch_by_itself_can_be_learnt_from(name: str) -> None:
+    """A batch of one patch, twice the multiple of sides, goes through normalisation in training."""
+    side = 2 * architecture_named(name).side_multiple
+    with torch.no_grad():
+        assert built(name).train()(torch.randn(1, 3, side, side)).isfinite().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exported_files_answer_as_the_network_does(name: str, tmp_path: Path) -> None:
+    """OpenVINO, read from the files and at another size than the example's, agrees with torch."""
+    network = built(name).eval()
+    side = architecture_named(name).side_multiple
+    example = np.random.default_rng(0).normal(size=(1, 3, side, side)).astype(np.float32)
+    with torch_quiet():
+        export_openvino(network, example, tmp_path, outputs=["logits"], dynamic_sides=True)
+    picture = np.random.default_rng(1).normal(size=(1, 3, 2 * side, side)).astype(np.float32)
+    core = load_openvino().Core()
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    found = core.compile_model(core.read_model(tmp_path / "model.xml"), "CPU", exact)(picture)[0]
+    with torch.no_grad():
+        expected = network(torch.from_numpy(picture)).numpy()
+    assert np.abs(found - expected).max() < 1e-3 * max(1.0, float(np.abs(expected).max()))
 
 
 def test_an_unknown_name_lists_all() -> None:
