@@ -39,7 +39,7 @@ def export_dataset(context: JobContext) -> str:
     if not images:
         raise RequestError(f"“{dataset.name}” has no pictures to export; bring some in first.")
     about = belongings(context.store, sorted(images, key=lambda image: (image.name, image.id)))
-    has_cells = form.shows == "objects" and bool(about.cells)
+    has_cells = _takes_cells(form, about, str(context.payload.get("labels", "")))
     classes = _classes(dataset, about.cells if has_cells else ())
     context.log(f"{len(images)} pictures as {form.title}, {'cells' if has_cells else 'masks'}.")
     path = context.folder / f"{form.name}.zip"
@@ -49,6 +49,23 @@ def export_dataset(context: JobContext) -> str:
     path.unlink()
     context.result("file", kept.sha256, f"{dataset.name} ({form.name}).zip")
     return f"“{dataset.name}” is ready to download: {len(images):,} pictures, {form.title}."
+
+
+def _takes_cells(form: Form, about: Belongings, wanted: str) -> bool:
+    """Say whether cells are written rather than masks; a form carries one of both.
+
+    Raises
+    ------
+    RequestError
+        When cells were asked for, and there are none or the form has no place for them.
+    """
+    can = form.shows == "objects" and bool(about.cells)
+    if wanted == "cells" and not can:
+        raise RequestError(
+            f"{form.title} has no cells to write here: it carries masks only, or nobody marked "
+            "cells; choose masks, or a form of objects such as COCO."
+        )
+    return can and wanted != "masks"
 
 
 def _entries(

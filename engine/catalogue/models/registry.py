@@ -270,7 +270,7 @@ class Models:
         return made
 
     def delete(self, actor: Actor, model_id: str) -> None:
-        """Remove a model; its files go when garbage is collected.
+        """Remove a model and what it said about pictures; files go when garbage is collected.
 
         Raises
         ------
@@ -281,7 +281,7 @@ class Models:
         """
         require(actor, "models.manage")
         self._require_own(model_id)
-        with self._store.transaction("models", "jobs") as changes:
+        with self._store.transaction("models", "jobs", "predictions") as changes:
             models = changes["models"]
             chosen = _existing(models, model_id)
             _require_idle(changes["jobs"].values(), model_id)
@@ -289,6 +289,8 @@ class Models:
                 raise RequestError(
                     f"“{chosen.name}” is in use; promote another model or retire it first."
                 )
+            for answer in changes["predictions"].where(model_id=model_id):
+                changes["predictions"].remove(answer.id)
             models.remove(model_id)
         shutil.rmtree(self._home / model_id, ignore_errors=True)
         self._note(actor, chosen, f"Deleted “{chosen.name}” version {chosen.version}")

@@ -10,7 +10,8 @@ from engine.settings import Settings
 
 __all__ = ["EXPORT_DATASET"]
 
-_DEFAULTS: Final[dict[str, Any]] = {"dataset": "", "form": "medseg"}
+_DEFAULTS: Final[dict[str, Any]] = {"dataset": "", "form": "medseg", "labels": ""}
+_LABELS: Final = ("", "masks", "cells")
 _PICTURE_MB: Final = 600.0  # the largest picture and its mask, decoded
 
 
@@ -26,6 +27,11 @@ def _checked(payload: Payload) -> dict[str, Any]:
     if not isinstance(whole["dataset"], str) or not 0 < len(whole["dataset"]) <= 128:
         raise RequestError("'dataset' must be the id of a dataset; send it as a text.")
     form_named(str(whole["form"]))
+    if whole["labels"] not in _LABELS:
+        raise RequestError(
+            f"'labels' must be masks or cells, or empty for what there is, but is "
+            f"{str(whole['labels'])[:40]!r}."
+        )
     return whole
 
 

@@ -58,6 +58,19 @@ def test_object_forms_write_cells_where_there_are_cells(workbench: Workbench) ->
     assert "<xmax>5</xmax>" in text
 
 
+def test_masks_can_be_chosen_where_there_are_cells_too(workbench: Workbench) -> None:
+    """With both, the masks go out when they are asked for; a form of masks has no cells."""
+    (result,) = run(workbench, dataset="d1", form="coco", labels="masks").results
+    with workbench.files.path(result.ref) as path, zipfile.ZipFile(path) as archive:
+        text = archive.read("annotations.json").decode()
+    assert "RBC" not in text
+    assert '"counts"' in text
+    with pytest.raises(RequestError, match="has no cells to write here"):
+        run(workbench, dataset="d1", form="medseg", labels="cells")
+    with pytest.raises(RequestError, match="'labels' must be masks or cells"):
+        run(workbench, dataset="d1", labels="both")
+
+
 def test_nothing_to_export_is_told(workbench: Workbench) -> None:
     """An empty dataset, one that is not there, a form that nobody knows."""
     fill(workbench, "d2", number=0, marked=0)

@@ -78,6 +78,10 @@ def _draw_ways(here: Visit) -> None:
         help="images/ and masks/ with the same names, name_mask files, nnU-Net, COCO, Pascal VOC, "
         "YOLO, QuPath GeoJSON or a mask file for each object.",
     )
+    st.caption(
+        "Up to 200 MB here. Larger ones come by an address below, or on the server by "
+        "`lightbox dataset import FILE`."
+    )
     if sent:
         with attempt(), st.spinner("Keeping and looking at what came …"):
             here.require("datasets.add")

@@ -28,6 +28,7 @@ def draw_export(here: Visit, one: Overview) -> None:
         form = st.selectbox(
             "Form", list(titles), format_func=lambda name: titles[name], key="export-form"
         )
+        labels = _draw_labels(here, one, form)
         asked = st.button("Export", icon=":material/archive:", disabled=not one.pictures)
     st.caption("Groups, splits and pixel sizes travel beside every form, in lightbox.json.")
     if asked and form:
@@ -35,13 +36,25 @@ def draw_export(here: Visit, one: Overview) -> None:
             here.require("datasets.view")
             here.workbench.queue.submit(
                 "export_dataset",
-                {"dataset": one.dataset.id, "form": form},
+                {"dataset": one.dataset.id, "form": form, "labels": labels},
                 actor=here.actor,
                 title=f"Export {one.dataset.name}"[:200],
             )
             tell("The export has begun; its download appears here.")
             st.rerun()
     _draw_ready(one.dataset.id)
+
+
+def _draw_labels(here: Visit, one: Overview, form: str | None) -> str:
+    """Ask which of both goes out where a form of objects could carry masks or cells."""
+    objects = {known.name for known in FORMS if known.shows == "objects"}
+    cells = here.workbench.datasets.what_goes(here.actor, one.dataset.id).cells
+    if form not in objects or not cells or not one.marked:
+        return ""
+    chosen = st.segmented_control(
+        "Labels", ("Cells", "Masks"), default="Cells", required=True, key="export-labels"
+    )
+    return (chosen or "Cells").lower()
 
 
 @live("datasets.view", every_s=2)
