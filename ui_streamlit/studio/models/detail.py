@@ -234,7 +234,7 @@ def _ask_delete(model: ModelRecord) -> None:
     ask(
         Question(
             title=f"Delete “{title}”?",
-            text="The model goes, and what it said about pictures with it. Masks that people saved stay.",
+            text="What it said about pictures goes with it. Masks that people saved stay.",
             lost=(f"{title}: weights, card and figures",),
             button="Delete the model",
             action="models.manage",
