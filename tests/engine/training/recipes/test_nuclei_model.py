@@ -25,11 +25,12 @@ def segmenter() -> Segmenter:
 
 
 def test_it_is_whole_and_small() -> None:
-    """Every file is what the card says; together at most 15 MB."""
+    """Every file is what the card says, none shows a picture of the data; at most 15 MB."""
     card = cards.load(FOLDER)
     assert card.task == "segmentation"
     assert card.classes == ("background", "nucleus")
     assert {"model.xml", "model.bin", "weights.safetensors", "metrics.json"} <= set(card.files)
+    assert [name for name in card.files if name.endswith(".png")] == ["curves.png"]
     assert sum(path.stat().st_size for path in Path(FOLDER).iterdir()) <= 15_000_000
 
 
