@@ -45,6 +45,7 @@ def test_the_card_is_completed(tmp_path: Path) -> None:
     figures = finish_card(tmp_path / "out" / "model", pictures)
     card = cards.load(tmp_path / "out" / "model")
     assert card.metrics["kinds"] == figures
+    assert [name for name in card.files if name.endswith(".png")] == ["curves.png"]
     assert card.data[0].images == len(pictures)
     assert card.data[0].licence == "CC0"
     held = sorted(one.name for one in pictures if one.part == "test")
