@@ -307,7 +307,8 @@ def _whole_training(folder: Path, variant: str, *, quick: bool) -> dict[str, Any
     from engine.training.tissue import tissue_set
 
     seen, forecast_mb = [0], 0.0
-    wishes = Wishes(variant=variant, **({"patch_px": 128, "batch_size": 4} if quick else {}))
+    small = {"patch_px": 128, "batch_size": 4} if quick else {}
+    wishes = Wishes.from_json({"variant": variant, **small})
     with _Peak() as peak:
         for one in train(
             tissue_set(12, side_px=_SIDE_PX),

@@ -142,12 +142,12 @@ def _bent(
         )
         for _ in range(2)
     ]
-    at = [
+    x, y = (
         (row[0] * u + row[1] * v + row[2] + shift).astype(np.float32)
         for row, shift in zip(matrix, shifts, strict=True)
-    ]
-    seen = cv2.remap(picture, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    known = cv2.remap(mask, *at, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
+    )
+    seen = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    known = cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
     return Cut(picture=np.asarray(seen, np.uint8), mask=np.asarray(known, np.uint8))
 
 

@@ -65,7 +65,8 @@ def _one_group(groups: Sequence[str]) -> Division:
             "figures say nothing about other pictures.",
         )
     last = max(1, len(groups) // 5)
-    parts: list[Part] = ["train"] * (len(groups) - last) + ["validation"] * last
+    first = len(groups) - last
+    parts: list[Part] = ["train" if i < first else "validation" for i in range(len(groups))]
     return Division(
         parts=tuple(parts),
         sentence="All pictures are of one group (a patient or slide): the last fifth is held back "

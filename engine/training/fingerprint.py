@@ -129,5 +129,5 @@ def _widths(here: np.ndarray) -> list[float]:
         return []
     distance = cv2.distanceTransform(here.astype(np.uint8), cv2.DIST_L2, 3)
     widest = np.zeros(number, np.float32)
-    np.maximum.at(widest, labels.ravel(), distance.ravel())
+    np.maximum.at(widest, labels.ravel().astype(np.int64), distance.ravel())
     return [2.0 * float(widest[i]) for i in range(1, number) if stats[i, cv2.CC_STAT_AREA] >= 8]

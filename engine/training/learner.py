@@ -142,8 +142,9 @@ class Learner:
         """Move the average towards the network; faster in the beginning, when there is no past."""
         keep = min(self.plan.averaging, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            own, new = list(self.average.parameters()), list(self.network.parameters())
-            torch._foreach_lerp_(own, [one.detach() for one in new], 1.0 - keep)
+            own: list[Tensor] = [one.detach() for one in self.average.parameters()]
+            new: list[Tensor] = [one.detach() for one in self.network.parameters()]
+            torch._foreach_lerp_(own, new, 1.0 - keep)
             for mine, other in zip(self.average.buffers(), self.network.buffers(), strict=True):
                 if mine.dtype.is_floating_point:
                     mine.lerp_(other, 1.0 - keep)

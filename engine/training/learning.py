@@ -48,7 +48,7 @@ class Learning:
         self._epoch_at = learner.step
         self._rate = 0.0
 
-    def events(self) -> Iterator[events.Event]:
+    def told(self) -> Iterator[events.Event]:
         """Learn until the pace, somebody, or the figures say that it is enough."""
         reason = ""
         for batch in self._loader:

@@ -150,7 +150,7 @@ def _write(example: Example, folder: Path, classes: int, normalisation: Normalis
     write_atomically(folder / "mask.npy", lambda file: np.save(file, mask))
     write_atomically(
         folder / "places.npz",
-        lambda file: np.savez(file, **{str(i): found for i, found in enumerate(places)}),
+        lambda file: np.savez(file, **{str(i): found for i, found in enumerate(places)}),  # type: ignore[arg-type]  # numpy's stub takes them for its options
     )
     found = np.bincount(mask.ravel(), minlength=256)
     about = {

@@ -79,7 +79,7 @@ def train(
         When the loss was no number before anything was worth keeping.
     """
     course = Course(folder, control=control, guard=guard, check=check)
-    yield from _Run(training_set, wishes, origin, course).events()
+    yield from _Run(training_set, wishes, origin, course).told()
 
 
 @final
@@ -100,7 +100,7 @@ class _Run:
         self._origin = origin or Origin(name=training_set.name)
         self._normalisation = Normalisation()
 
-    def events(self) -> Iterator[events.Event]:
+    def told(self) -> Iterator[events.Event]:
         """Do it all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         kept = load_checkpoint(self._folder)
@@ -185,7 +185,7 @@ class _Run:
             seed=chosen.seed,
         )
         with Loader(sampler, first=learner.step) as loader:
-            yield from Learning(self._course, learner, pace, validation, loader).events()
+            yield from Learning(self._course, learner, pace, validation, loader).told()
         write_atomically(self._folder / "learnt.json", lambda file: file.write(b"{}"))
 
     def _resumed(self, learner: Learner, chosen: Plan) -> Pace:

@@ -134,7 +134,7 @@ def test_an_unknown_option_is_refused() -> None:
 
 def test_pretrained_weights_without_a_network_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offline, a wish for pretrained weights ends in a sentence."""
-    import segmentation_models_pytorch as smp
+    import segmentation_models_pytorch as smp  # type: ignore[import-untyped]  # it has no types
 
     def offline(*_: object, **__: object) -> None:
         raise OSError("no route to host")
