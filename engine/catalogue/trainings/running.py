@@ -18,6 +18,7 @@ from engine.catalogue.models import Models
 from engine.catalogue.trainings.datasets import remembered_set
 from engine.catalogue.trainings.history import History, settle
 from engine.catalogue.trainings.places import Wish, kept_folder, wish_of
+from engine.jobs.folders import jobs_home
 from engine.people.audit import open_audit
 from engine.people.permissions import require
 from engine.store.records import ModelRecord
@@ -201,7 +202,8 @@ def _sentence(made: ModelRecord, finished: dict[str, Any]) -> str:
 @contextmanager
 def _alone(context: JobContext) -> Iterator[None]:
     """Wait until no other training runs on this machine: two would only slow each other down."""
-    path = context.settings.home / "jobs" / "training.lock"
+    path = jobs_home(context.settings) / "training.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while True:

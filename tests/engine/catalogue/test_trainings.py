@@ -92,7 +92,9 @@ def test_a_training_becomes_a_model_with_all_that_it_comes_from(trained: House) 
     assert model.card["details"]["dataset"]["manifest_sha256"] == version.manifest_sha256
     assert sorted(model.card["details"]["parts"]["test"]) == ["3.png", "7.png"]
     assert [(one.kind, one.ref) for one in job.results] == [("model", model.id)]
-    assert trained.bench.models.active() == model
+    active = trained.bench.models.active()
+    assert active is not None
+    assert active.id == model.id
 
 
 def test_the_model_finds_what_it_never_saw(trained: House) -> None:
@@ -101,14 +103,11 @@ def test_the_model_finds_what_it_never_saw(trained: House) -> None:
     segmenter = open_segmenter(folder)
     picture, mask = discs(99)
     found = segmenter.predict(picture).mask
-    assert overlaps(confusion(mask, found, 2)).dice[1] > 0.8
+    assert overlaps(confusion(mask, found, 2))[1].dice > 0.8
     truths = [discs(seed) for seed in (3, 7)]
-    table = sum(confusion(m, segmenter.predict(p).mask, 2) for p, m in truths)
-    both, first, second = table[1, 1], table[1].sum(), table[:, 1].sum()
+    each = [overlaps(confusion(m, segmenter.predict(p).mask, 2))[1].dice for p, m in truths]
     told = only_model(trained).metrics["dice"]["disc"]
-    assert told["low"] <= 2 * both / (first + second) <= told["high"] or told[
-        "value"
-    ] == pytest.approx(2 * both / (first + second), abs=0.02)
+    assert told["value"] == pytest.approx(sum(each) / 2, abs=0.02)
 
 
 def test_what_was_told_can_be_seen_after_the_end(trained: House) -> None:
@@ -132,19 +131,22 @@ def test_a_bundle_is_a_model_elsewhere(trained: House, tmp_path: Path, form: str
     """Brought into another home, it answers the same, pixel for pixel."""
     model = only_model(trained)
     picture, _ = discs(99)
-    wanted = open_segmenter(trained.bench.models.folder(ANN, model.id)).predict(picture)
+    folder = trained.bench.models.folder(ANN, model.id)
+    # In one precision: which one is quicker is measured, and may turn out otherwise each time.
+    wanted = open_segmenter(folder, precision="f32").predict(picture)
     other = House.at(tmp_path / "other", count=0)
     with trained.bench.models.bundle(ULI, model.id, form) as path:
         assert "lightbox predict" in zipfile.ZipFile(path).read("README.md").decode()
         made = other.bench.models.add(BOSS, path)
     assert (made.name, made.stage, made.hyperparameters["imported"]) == ("First", "active", True)
-    found = open_segmenter(other.bench.models.folder(ANN, made.id)).predict(picture)
+    brought = other.bench.models.folder(ANN, made.id)
+    found = open_segmenter(brought, precision="f32").predict(picture)
     assert (found.mask == wanted.mask).all()
     assert (found.uncertainty == wanted.uncertainty).all()
 
 
 def test_onnx_and_safetensors_answer_the_same(trained: House, tmp_path: Path) -> None:
-    """ONNX in OpenVINO and the weights in torch, both without anything of the folder but the ZIP."""
+    """ONNX in OpenVINO and the weights in torch, both with nothing but the ZIP."""
     from safetensors.torch import load_file
 
     from engine.training.architectures import build
@@ -233,7 +235,7 @@ def test_a_suggestion_has_a_plan_with_reasons(house: House) -> None:
     assert (made.pictures, made.plan.epochs, made.plan.classes) == (8, 3, CLASSES)
     assert made.plan.memory_mb > 0
     assert {"Network", "Patch", "Batch", "Memory"} <= {one.about for one in made.plan.reasons}
-    with pytest.raises(RequestError, match="variant|network|nothing"):
+    with pytest.raises(RequestError, match="nothing"):
         house.bench.trainings.suggest(ANN, house.dataset.id, {"variant": "nothing"})
 
 
@@ -281,7 +283,7 @@ def test_a_full_disk_is_told_and_costs_nothing(
     job = house.job()
     context = house.context(job)
     monkeypatch.setattr(History, "add", _then(History.add, "planned", full.set))
-    with pytest.raises((DiskShortError, OSError), match="room|space|disk"):
+    with pytest.raises((DiskShortError, OSError), match="full"):
         running.train_model(context)
     assert len(house.bench.store.models.read()) == 0
     assert not list(context.folder.glob("*.tmp"))
@@ -325,17 +327,22 @@ def test_the_second_of_two_trainings_waits_and_is_told_for_whom(house: House) ->
             time.sleep(0.01)
         assert not entered.is_set()
         assert told[0] == "Waiting: “Train “Discs”” is at work. One training runs at a time."
-    assert entered.wait(5)
+    assert entered.wait(30)
     waiting.join()
 
 
 def test_pausing_and_finishing_are_heard(house: House) -> None:
     """A pause holds it until it may go on; finishing keeps the best and measures it."""
     trainings = house.bench.trainings
-    job = trainings.start(ANN, house.dataset.id, {**WISHES, "epochs": 500})
-    trainings.ask(ANN, job.id, "pause")
+    job = trainings.start(SYSTEM, house.dataset.id, {**WISHES, "epochs": 500})
+    trainings.ask(BOSS, job.id, "pause")
     ended: list[str] = []
-    work = threading.Thread(target=lambda: ended.append(house.run(job)))
+
+    def train() -> None:
+        torch.set_num_threads(1)  # of this thread; two would spin for one core
+        ended.append(house.run(job))
+
+    work = threading.Thread(target=train)
     work.start()
     until(lambda: trainings.progress(ULI, job.id).is_paused)
     before = len(trainings.progress(ULI, job.id).steps)
@@ -343,12 +350,12 @@ def test_pausing_and_finishing_are_heard(house: House) -> None:
     assert len(trainings.progress(ULI, job.id).steps) == before
     trainings.ask(BOSS, job.id, "go")
     until(lambda: len(trainings.progress(ULI, job.id).epochs) >= 2)
-    trainings.ask(ANN, job.id, "finish")
-    work.join(60)
+    trainings.ask(BOSS, job.id, "finish")
+    work.join(180)
     assert "is ready" in ended[0]
     assert "keep the best" in trainings.progress(ULI, job.id).stopped
     with pytest.raises(RequestError, match="nothing left to steer"):
-        trainings.ask(ANN, job.id, "pause")
+        trainings.ask(BOSS, job.id, "pause")
 
 
 def test_only_whoever_started_it_steers_it(house: House) -> None:
@@ -385,7 +392,7 @@ def test_a_history_that_was_cut_off_is_read_and_continued(tmp_path: Path) -> Non
     assert read_history(tmp_path / "nowhere") == []
 
 
-def until(is_so: Any, seconds: float = 30.0) -> None:
+def until(is_so: Any, seconds: float = 120.0) -> None:
     """Wait until something is so."""
     end = time.monotonic() + seconds
     while not is_so():
