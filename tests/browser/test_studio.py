@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import READY_MS, Open
-from tests.conftest import Server
+from tests.browser.conftest import READY_MS, Open, watching
+from tests.conftest import Server, start_server, stop_server
 from ui_streamlit.studio.navigation import PAGES
 
 pytestmark = pytest.mark.browser
@@ -32,15 +33,21 @@ def percent_done(page: Page) -> int:
     return int(bar.get_attribute("aria-valuenow") or 0)
 
 
-def test_sample_data_in_one_click(open_page: Open) -> None:
+def test_sample_data_in_one_click(browser: Browser, tmp_path: Path) -> None:
     """A newcomer presses one button, watches the work, and has pictures in front of them."""
-    page = open_page("")
-    page.get_by_role("button", name="Add sample data").click()
-    page.get_by_role("link", name="Open the job").wait_for()
-    page.locator("[data-testid=stImage] img").first.wait_for(timeout=READY_MS)
-    expect(page.get_by_text("First steps")).to_have_count(0)
-    shown = page.locator("[data-testid=stImage] img").first
-    assert shown.evaluate("img => img.decode().then(() => img.naturalWidth)") > 50
+    empty = start_server(tmp_path / "home", LIGHTBOX_AUTH="off")
+    try:
+        with watching(browser) as new_page:
+            page = new_page().page
+            page.goto(f"{empty.url}/studio/")
+            page.get_by_role("button", name="Add sample data").click()
+            page.get_by_role("link", name="Open the job").wait_for()
+            page.locator("[data-testid=stImage] img").first.wait_for(timeout=READY_MS)
+            expect(page.get_by_text("First steps")).to_have_count(0)
+            shown = page.locator("[data-testid=stImage] img").first
+            assert shown.evaluate("img => img.decode().then(() => img.naturalWidth)") > 50
+    finally:
+        stop_server(empty)
 
 
 def test_a_job_is_watched_and_cancelled(open_page: Open, studio: Server) -> None:
