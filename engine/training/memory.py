@@ -11,10 +11,11 @@ from typing import Any, Final, final
 
 __all__ = ["NetworkSize", "forecast_mb", "measured_size", "size_of"]
 
-_BASE_MB: Final = 620.0
-"""Python, torch and OpenVINO with what they keep for themselves; measured."""
+_BASE_MB: Final = 1050.0
+"""Resident before anything is learnt: Python, torch and OpenVINO with their libraries; measured by
+``benchmarks/training_speed.py``."""
 _BYTES: Final = {"f32": 4.0, "bf16": 2.0}
-_COPIES: Final = {"f32": 2.3, "bf16": 2.9}
+_COPIES: Final = {"f32": 1.6, "bf16": 1.6}
 """What stays for the way back and its gradients, as a multiple of all outputs; measured."""
 _WEIGHT_BYTES: Final = 4 * 6
 """Weights, gradients, two moments, the average and the best so far, in float32."""
