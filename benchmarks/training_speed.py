@@ -298,8 +298,9 @@ def _in_own_process(folder: Path, variant: str, *, quick: bool) -> dict[str, Any
 def _whole_training(folder: Path, variant: str, *, quick: bool) -> dict[str, Any]:
     """Train for some steps, measure and write the model; watch the memory all along.
 
-    The peak is what the kernel counts for the process, libraries and pictures that are mapped from
-    the disk included; these can be let go, so what the process holds for itself is told too.
+    The peak is what the process holds for itself, which is what runs out and what the memory guard
+    counts. Libraries and pictures that are mapped from the disk can be let go; the kernel's figure
+    with them is told too.
     """
     from engine.training import events
     from engine.training.planning import Wishes
@@ -320,13 +321,13 @@ def _whole_training(folder: Path, variant: str, *, quick: bool) -> dict[str, Any
                 forecast_mb = one.plan.memory_mb
             if isinstance(one, events.StepDone):
                 seen.append(one.step)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    with_files_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     return {
         "variant": variant,
         "forecast_mb": forecast_mb,
-        "peak_mb": round(peak_mb),
-        "peak_without_files_mb": round(peak.most_mb),
-        "forecast_off_by": round(forecast_mb / peak_mb - 1.0, 3),
+        "peak_mb": round(peak.most_mb),
+        "peak_with_files_mb": round(with_files_mb),
+        "forecast_off_by": round(forecast_mb / peak.most_mb - 1.0, 3),
     }
 
 

@@ -11,9 +11,9 @@ from typing import Any, Final, final
 
 __all__ = ["NetworkSize", "forecast_mb", "measured_size", "size_of"]
 
-_BASE_MB: Final = 1050.0
-"""Resident before anything is learnt: Python, torch and OpenVINO with their libraries; measured by
-``benchmarks/training_speed.py``."""
+_BASE_MB: Final = 620.0
+"""What Python, torch and OpenVINO hold for themselves. This and the copies are fitted to runs of
+``benchmarks/training_speed.py``; pages of files, which the system can take back, do not count."""
 _BYTES: Final = {"f32": 4.0, "bf16": 2.0}
 _COPIES: Final = {"f32": 1.6, "bf16": 1.6}
 """What stays for the way back and its gradients, as a multiple of all outputs; measured."""
