@@ -102,8 +102,9 @@ class Segmentation:
     (False: bodies only). ``anchors`` are landmarks in RAS+ mm. ``confidences`` is the model's own
     opinion of each code, 0..1 (1 where it has none). ``agreement`` is, for each code, the share of
     looks (the first, and flipped or cropped ones) that gave the object the same name; None when
-    there was one look only. ``centres_mm`` are body centres in RAS+ mm, when the finder knows them better than
-    measuring the map tells. ``model`` is a name and version, ``notes`` sentences for the reader.
+    there was one look only. ``centres_mm`` are body centres in RAS+ mm, when the finder knows them
+    better than measuring the map tells. ``model`` is a name and version, ``notes`` sentences for
+    the reader.
 
     Raises
     ------

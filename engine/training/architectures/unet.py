@@ -65,7 +65,8 @@ class UNet(nn.Module):
             # Narrowed before it is enlarged: the same result for a quarter of the work.
             x = F.interpolate(narrow(x), scale_factor=2.0, mode="nearest")
             x = block(torch.cat([floor, x], dim=1))
-        return self.head(x)
+        logits: Tensor = self.head(x)
+        return logits
 
 
 def build_unet(classes: int, *, widths: Sequence[int]) -> UNet:
