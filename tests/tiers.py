@@ -20,6 +20,7 @@ THOROUGH = (
     "*/eyes/recipe/test_running.py::*",
     "*/eyes/test_anatomy_recipe.py::test_training_resumes_and_exports",
     "*/store/test_crashes.py::test_killed_before_any_step_a_recovery*",
+    "*/catalogue/test_huge_pictures.py::*",
     "*/store/files/test_bucket.py::test_a_server_that_went_away_is_told*",
     "*/jobs/test_kills.py::test_an_end_that_cannot_be_written_yet*",
     "*/jobs/test_stuck.py::test_a_silent_job_is_left_to_a_person*",
