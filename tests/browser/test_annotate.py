@@ -138,6 +138,23 @@ def test_a_stroke_of_the_mouse_is_in_the_stored_mask(open_page: Open, bench: Wor
     assert (stored[distance > 9] == 255).all()
 
 
+def test_a_picture_chosen_in_the_list_opens(
+    open_page: Open, studio: Server, bench: Workbench
+) -> None:
+    """The link in the list leads to the board, and the way back leads to the list again."""
+    image = add_picture(bench, "chosen", side=320)
+    page = open_page(image)
+    page.goto(f"{studio.url}/studio/annotate")
+    page.get_by_role("link", name="chosen.png").click()
+    ready(page)
+    assert page.url.endswith(f"?image={image}")
+    drag(page, (0.25, 0.25), (0.75, 0.5))
+    kept(bench, image, 1)
+    page.get_by_role("link", name="All pictures").click()
+    page.get_by_role("link", name="chosen.png").wait_for()
+    expect(page.locator(SURFACE)).to_have_count(0)
+
+
 def test_a_second_tab_is_told_and_gets_the_pen_later(open_page: Open, bench: Workbench) -> None:
     """The second tab is read-only, sees strokes come, and draws once the first is closed."""
     image = add_picture(bench, "tabs", side=320)

@@ -8,9 +8,10 @@ from ui_streamlit.studio import heading, visit
 from ui_streamlit.studio.annotate.choosing import draw_choosing
 from ui_streamlit.studio.annotate.desk import draw_desk
 from ui_streamlit.studio.navigation import page
+from ui_streamlit.studio.places import record_in_address
 
 _here = visit("masks.view")
-_asked = st.query_params.get("image", "")
+_asked = record_in_address("image")
 if _asked:
     with st.container(key="lb-back"):
         st.page_link(page("annotate"), label="← All pictures")
